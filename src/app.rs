@@ -1,0 +1,11 @@
+//! How it is run: settings, the built-in model, logs, signals.
+
+mod logging;
+mod model;
+mod run;
+mod settings;
+
+pub use logging::{LogFormat, start_logging};
+pub use model::{MINIMAL, MODEL, built_in};
+pub use run::{Running, StartError, World, run};
+pub use settings::{SETTINGS, Setting, Settings};

@@ -1,0 +1,114 @@
+//! A running sidecar: sockets, loader, server and signals.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{Settings, built_in};
+use crate::engine::Faults;
+use crate::serve::{self, Address, BindError, Listener, Server};
+use crate::store::{Event, Live, Loader, compile_files};
+
+/// What to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum World {
+    /// The files of a root, and whatever becomes of them.
+    Root(PathBuf),
+    /// The model that is built into the binary.
+    BuiltIn,
+}
+
+/// Why a sidecar did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The built-in model is broken.
+    #[error(transparent)]
+    Model(#[from] Faults),
+    /// The system refused a thread or a signal.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// A sidecar that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// What is live.
+    pub live: Arc<Live>,
+    /// Where it listens.
+    pub addresses: Vec<Address>,
+    /// What its connections share.
+    pub server: Server,
+    loader: Option<Loader>,
+}
+
+impl Running {
+    /// Looks at the files now.
+    pub fn reload(&self) {
+        if let Some(loader) = &self.loader {
+            loader.send(Event::Reload);
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT, and reloads on SIGHUP. Requests under way are answered first.
+    ///
+    /// # Errors
+    /// The system refuses to tell of signals.
+    pub async fn until_told_to_stop(self) -> std::io::Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = hang_up.recv() => {
+                    tracing::info!("SIGHUP: looking at the files");
+                    self.reload();
+                }
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        tracing::info!("stopping: no new connections, requests under way are answered");
+        self.shut_down().await;
+        Ok(())
+    }
+
+    /// Ends in good order.
+    pub async fn shut_down(self) {
+        self.server.shut_down().await;
+    }
+}
+
+/// Starts a sidecar. Sockets come first, so that nobody else can have them; a root that does not load yet is waited
+/// for, and until then the sidecar is not ready.
+///
+/// # Errors
+/// An address cannot be listened on, or the system refuses something else.
+pub async fn run(world: World, settings: &Settings) -> Result<Running, StartError> {
+    let mut listeners: Vec<Listener> = Vec::new();
+    for address in &settings.listen {
+        listeners.push(serve::bind(address).await?);
+    }
+    let addresses = listeners.iter().map(Listener::address).collect();
+    let (live, loader) = match world {
+        World::Root(root) => {
+            let live = Arc::new(Live::default());
+            let loader = Loader::start(settings.loader(root), live.clone())?;
+            (live, Some(loader))
+        }
+        World::BuiltIn => {
+            let snapshot = compile_files(&built_in(), &settings.options)?;
+            (Arc::new(Live::fixed(snapshot)), None)
+        }
+    };
+    let server = serve::serve(listeners, live.clone(), &settings.serve);
+    Ok(Running {
+        live,
+        addresses,
+        server,
+        loader,
+    })
+}

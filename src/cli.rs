@@ -1,0 +1,261 @@
+//! The command line: what was typed, and what it means.
+
+mod authorize;
+mod check;
+mod init;
+mod render;
+mod serve;
+mod wait;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::{Settings, World};
+use crate::engine::{Fault, Text};
+use crate::store;
+
+/// It worked; the answer is allow.
+const SUCCESS: u8 = 0;
+/// It did not: files with faults, an address in use, a sidecar that is not there.
+const FAILURE: u8 = 1;
+/// The command line or the settings are wrong. clap uses the same.
+const USAGE: u8 = 2;
+/// `authorize`: the answer is deny.
+const DENY: u8 = 3;
+
+/// Policy-as-code authorization beside your application: Cedar policies and an entity store, read from files, asked over
+/// AuthZEN.
+#[derive(Debug, Parser)]
+#[command(
+    name = "gatepost",
+    version,
+    after_help = "A root is a directory with `schema/`, `policies/` and `entities/`. Without a root, the current \
+                  directory is taken if it is one, and else the model that is built in.\n\n\
+                  Try:\n  gatepost init demo && gatepost serve demo\n  gatepost check demo\n  \
+                  gatepost authorize demo --principal user:ana@example.com --action viewDatastore --resource datastore:ledger\n\n\
+                  Exit codes: 0 it worked or is allowed, 1 it failed, 2 the command line or the settings are wrong, \
+                  3 the answer is deny."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer AuthZEN requests over HTTP, and reload when the files change. The default.
+    Serve(ServeArgs),
+    /// Validate all files of a root and show every fault with its line.
+    Check(CheckArgs),
+    /// Decide one question, without a server.
+    Authorize(AuthorizeArgs),
+    /// Write a new root to start from.
+    Init(InitArgs),
+    /// Wait until a sidecar is ready: also a health check for containers.
+    Wait(WaitArgs),
+}
+
+/// Where the files are, and how settings are chosen: alike for all commands that read a root.
+#[derive(Debug, Default, Args)]
+struct RootArgs {
+    /// The root: a directory with `schema/`, `policies/` and `entities/`.
+    #[arg(env = "GATEPOST_ROOT")]
+    root: Option<PathBuf>,
+    /// The settings file. Without it, `gatepost.toml` in the root, if there is one.
+    #[arg(long, value_name = "FILE", env = "GATEPOST_CONFIG")]
+    config: Option<PathBuf>,
+    /// A setting, as in `--set limits.batch_items_max=100`. `gatepost serve --help` lists them all.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(after_long_help = settings_help())]
+struct ServeArgs {
+    #[command(flatten)]
+    root: RootArgs,
+    /// Where to listen: `127.0.0.1:8180` or `unix:/path/to.sock`. May be given more than once.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Vec<String>,
+    /// Which logs: `error`, `warn`, `info`, `debug`, `trace`, or a filter of tracing.
+    #[arg(long)]
+    log: Option<String>,
+    /// How logs look: `text` or `json`.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 no faults, 1 faults (or warnings with --deny-warnings), 2 wrong usage or settings.")]
+struct CheckArgs {
+    #[command(flatten)]
+    root: RootArgs,
+    /// How to show faults: for people, or one JSON document for machines.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Fail for warnings too.
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 allow, 3 deny, 1 the files or the question have a fault, 2 wrong usage or settings.\n\n\
+                  Examples:\n  gatepost authorize --principal user:ana@example.com --action read --resource datastore:ledger\n  \
+                  gatepost authorize --principal 'User::\"ana@example.com\"' --action 'Action::\"read\"' --resource 'Datastore::\"ledger\"'\n  \
+                  gatepost authorize --request question.json"
+)]
+struct AuthorizeArgs {
+    #[command(flatten)]
+    root: RootArgs,
+    /// Who asks: `Type::"id"` or `type:id`.
+    #[arg(long, value_name = "ENTITY", required_unless_present = "request")]
+    principal: Option<String>,
+    /// What is to be done.
+    #[arg(long, value_name = "ACTION", required_unless_present = "request")]
+    action: Option<String>,
+    /// What it is to be done to: `Type::"id"` or `type:id`.
+    #[arg(long, value_name = "ENTITY", required_unless_present = "request")]
+    resource: Option<String>,
+    /// The context, a JSON object.
+    #[arg(long, value_name = "JSON", conflicts_with = "request")]
+    context: Option<String>,
+    /// A file with the body of an AuthZEN evaluation; `-` for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["principal", "action", "resource"])]
+    request: Option<PathBuf>,
+    /// How to show the answer.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct InitArgs {
+    /// The directory to make. It must not exist, or be empty.
+    directory: PathBuf,
+    /// A small schema of one's own instead of the bundled access model.
+    #[arg(long)]
+    minimal: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 ready, 1 not ready in time, 2 wrong usage.")]
+struct WaitArgs {
+    /// Where the sidecar listens: `127.0.0.1:8180` or `unix:/path/to.sock`.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8180")]
+    address: String,
+    /// How long to wait, in seconds; 0 asks once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    timeout: f64,
+}
+
+/// For whom output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Arguments {
+    /// Runs what was typed.
+    pub fn run(self) -> ExitCode {
+        let command = self.command.unwrap_or_else(|| Command::Serve(ServeArgs::default()));
+        let code = match command {
+            Command::Serve(args) => serve::run(&args),
+            Command::Check(args) => check::run(&args),
+            Command::Authorize(args) => authorize::run(&args),
+            Command::Init(args) => init::run(&args),
+            Command::Wait(args) => wait::run(&args),
+        };
+        ExitCode::from(code)
+    }
+}
+
+impl RootArgs {
+    /// What to read: the root that was named, the current directory if it is one, or the built-in model.
+    fn world(&self) -> World {
+        match &self.root {
+            Some(root) => World::Root(root.clone()),
+            None if store::is_root(Path::new(".")) => World::Root(".".into()),
+            None => World::BuiltIn,
+        }
+    }
+
+    /// The settings, with those of flags added.
+    fn settings(&self, flags: &[(&str, String)]) -> Result<Settings, Vec<Fault>> {
+        let file = self.file().map_err(|fault| vec![fault])?;
+        let mut pairs = self.set.clone();
+        pairs.extend(flags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        // What is not UTF-8 is nobody's setting of ours.
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            Some((name, value.into_string().ok()?))
+        });
+        Settings::read(file.as_ref(), environment, &pairs)
+    }
+
+    fn file(&self) -> Result<Option<Text>, Fault> {
+        let (path, must_exist) = match (&self.config, self.world()) {
+            (Some(path), _) => (path.clone(), true),
+            (None, World::Root(root)) => (root.join("gatepost.toml"), false),
+            (None, World::BuiltIn) => return Ok(None),
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(content) => Ok(Some(Text::new(path.display().to_string(), content))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => Ok(None),
+            Err(error) => Err(Fault::error(
+                "settings",
+                format!("cannot read the settings in `{}`: {error}", path.display()),
+            )),
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        None => Err("write it as KEY=VALUE, for example `log=debug`".to_owned()),
+    }
+}
+
+/// The settings, for `serve --help`.
+fn settings_help() -> String {
+    use std::fmt::Write;
+    let mut help = String::from(
+        "Settings, in gatepost.toml (a dot stands for a table), in the environment, or with --set; flags win over the \
+         environment, and that over the file:\n",
+    );
+    for setting in crate::app::SETTINGS {
+        // Writing to a string does not fail.
+        let _ = write!(help, "\n  {}  ({})\n      {}", setting.key, setting.variable(), setting.help);
+    }
+    help.push_str(
+        "\n  request_properties.TYPE  (GATEPOST_REQUEST_PROPERTIES, as in `Record=override,Tag=fill`)\n      what the \
+         properties of a request do to entities of a Cedar type: `ignore`, `fill` or `override`; default ignore for \
+         principals, fill for others",
+    );
+    help
+}
+
+/// Prints to standard output; a reader that has gone is no failure of ours.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Prints to standard error.
+fn print_error(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Shows what is wrong with the settings.
+fn refuse_settings(faults: &[Fault]) -> u8 {
+    for fault in faults {
+        print_error(&render::fault(fault, render::Stream::Error));
+    }
+    USAGE
+}

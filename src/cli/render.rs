@@ -1,0 +1,149 @@
+//! Faults as people and machines read them.
+
+use std::fmt;
+use std::io::IsTerminal;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
+use serde_json::{Value, json};
+
+use crate::engine::{Fault, Severity};
+
+/// Where text goes, which decides on colours.
+#[derive(Clone, Copy)]
+pub(super) enum Stream {
+    Output,
+    Error,
+}
+
+/// A fault with its line underlined, as Cedar's own tools show them.
+pub(super) fn fault(fault: &Fault, stream: Stream) -> String {
+    let on_terminal = match stream {
+        Stream::Output => std::io::stdout().is_terminal(),
+        Stream::Error => std::io::stderr().is_terminal(),
+    };
+    let coloured = on_terminal && std::env::var_os("NO_COLOR").is_none();
+    let theme = if coloured {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let mut text = String::new();
+    let shown = Shown(fault);
+    let drawn = GraphicalReportHandler::new_themed(theme)
+        .with_width(110)
+        .render_report(&mut text, &shown);
+    match drawn {
+        Ok(()) => text.trim_end().to_owned(),
+        Err(_) => fault.to_string(),
+    }
+}
+
+/// A fault for machines.
+pub(super) fn fault_json(fault: &Fault) -> Value {
+    let place = fault.place.as_ref();
+    json!({
+        "severity": match fault.severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "code": fault.code,
+        "message": fault.message,
+        "help": fault.help,
+        "file": place.map(|place| &*place.file),
+        "line": place.map(|place| place.line),
+        "column": place.map(|place| place.column),
+        "offset": place.map(|place| place.span.offset),
+        "length": place.map(|place| place.span.len),
+        "related": fault.related.iter().map(|(place, what)| json!({
+            "what": what, "file": &*place.file, "line": place.line, "column": place.column,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// A fault in the shape that miette draws.
+struct Shown<'f>(&'f Fault);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        // With its text, the place is drawn; without, it is said.
+        if self.0.text.is_none()
+            && let Some(place) = &self.0.place
+        {
+            write!(f, " ({}", place.file)?;
+            if place.span.len > 0 {
+                write!(f, ":{}", place.line)?;
+            }
+            f.write_str(")")?;
+        }
+        for (place, what) in self.0.related.iter().filter(|(place, _)| !self.draws(&place.file)) {
+            write!(f, "; {what}: {place}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl Shown<'_> {
+    fn draws(&self, file: &str) -> bool {
+        self.0.text.as_ref().is_some_and(|text| *text.name == *file)
+    }
+}
+
+impl Diagnostic for Shown<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.0.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.0.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.0.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.0.text.as_ref().map(|_| self as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let place = self.0.place.as_ref()?;
+        let first = LabeledSpan::new_primary_with_span(Some("here".to_owned()), (place.span.offset, place.span.len));
+        let others = self
+            .0
+            .related
+            .iter()
+            .filter(|(place, _)| self.draws(&place.file))
+            .map(|(place, what)| LabeledSpan::new_with_span(Some(what.clone()), (place.span.offset, place.span.len)));
+        Some(Box::new(std::iter::once(first).chain(others)))
+    }
+}
+
+impl SourceCode for Shown<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &miette::SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
+        let text = self.0.text.as_ref().ok_or(miette::MietteError::OutOfBounds)?;
+        let content: &str = &text.content;
+        let inner = content.read_span(span, lines_before, lines_after)?;
+        Ok(Box::new(miette::MietteSpanContents::new_named(
+            text.name.to_string(),
+            inner.data(),
+            *inner.span(),
+            inner.line(),
+            inner.column(),
+            inner.line_count(),
+        )))
+    }
+}

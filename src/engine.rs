@@ -1,0 +1,36 @@
+//! What is true: sources → [`Snapshot`] → [`Query`] → [`Decision`], over any Cedar schema.
+//!
+//! Deliberately absent: async, HTTP, files, clocks, locks and the words of the bundled model. Nothing in here can fail
+//! for a reason outside of its arguments, so it is tested without mocks.
+
+mod fault;
+pub mod json;
+mod options;
+mod sources;
+mod text;
+
+mod core;
+mod entities;
+mod policies;
+mod schema;
+mod shape;
+mod validate;
+mod vocabulary;
+
+mod convert;
+mod decide;
+mod index;
+mod query;
+mod rehearse;
+mod slice;
+mod snapshot;
+
+pub use decide::{Cause, Decision, Effect, PolicyError};
+pub(crate) use fault::nearest;
+pub use fault::{Fault, Faults, Severity};
+pub use options::{ErringForbid, Options, RequestProperties, ShortNames, UnknownParents};
+pub use policies::PolicyInfo;
+pub use query::{Action, Entity, Part, Problem, Query};
+pub use snapshot::{Counts, Snapshot};
+pub use sources::{Record, Sources};
+pub use text::{Place, Span, Text};

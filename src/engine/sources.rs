@@ -1,0 +1,101 @@
+//! The texts that a snapshot is compiled from, and the hash that names them.
+
+use sha2::{Digest, Sha256};
+
+use super::options::Options;
+use super::text::{Span, Text};
+
+/// Everything that a snapshot is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Cedar schemas: `*.cedarschema` in Cedar's syntax, `*.json` in its JSON format.
+    pub schema: Vec<Text>,
+    /// Policies: `*.cedar` in Cedar's syntax; `*.json` as a policy set, one policy, or an array of template links.
+    pub policies: Vec<Text>,
+    /// Entities: JSON arrays in Cedar's entity format.
+    pub entities: Vec<Text>,
+    /// Entities that were made from other documents, each with the place that it was made from.
+    pub records: Vec<Record>,
+}
+
+/// One entity in Cedar's JSON format, and the text that it comes from.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// `{"uid": …, "attrs": …, "parents": …}`.
+    pub entity: serde_json::Value,
+    /// The document it was made from.
+    pub text: Text,
+    /// Where in that document.
+    pub span: Span,
+}
+
+impl Sources {
+    /// The revision: 32 hexadecimal digits that are equal for equal content and options, in whatever order it came.
+    pub(super) fn revision(&self, options: &Options) -> String {
+        let mut parts: Vec<[u8; 32]> = Vec::new();
+        for (kind, texts) in [
+            ("schema", &self.schema),
+            ("policies", &self.policies),
+            ("entities", &self.entities),
+        ] {
+            for text in texts {
+                parts.push(part(kind, &text.name, text.content.as_bytes()));
+            }
+        }
+        for record in &self.records {
+            parts.push(part("record", "", record.entity.to_string().as_bytes()));
+        }
+        parts.sort_unstable();
+        let mut hash = Sha256::new();
+        hash.update(format!("{options:?}"));
+        for part in parts {
+            hash.update(part);
+        }
+        hex(&hash.finalize()[..16])
+    }
+}
+
+/// The hash of one part. Lengths go in front, so that no two lists of parts give the same bytes.
+fn part(kind: &str, name: &str, content: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for bytes in [kind.as_bytes(), name.as_bytes(), content] {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    }
+    hash.finalize().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(policies: &[(&str, &str)]) -> Sources {
+        Sources {
+            policies: policies
+                .iter()
+                .map(|(name, content)| Text::new(*name, *content))
+                .collect(),
+            ..Sources::default()
+        }
+    }
+
+    #[test]
+    fn the_revision_depends_on_content_names_and_options_but_not_on_order() {
+        let options = Options::default();
+        let ab = sources(&[("a", "1"), ("b", "2")]).revision(&options);
+        assert_eq!(ab, sources(&[("b", "2"), ("a", "1")]).revision(&options));
+        assert_ne!(ab, sources(&[("a", "2"), ("b", "1")]).revision(&options));
+        assert_ne!(ab, sources(&[("a", "12"), ("b", "")]).revision(&options));
+        let stricter = Options { level_max: 1, ..options };
+        assert_ne!(ab, sources(&[("a", "1"), ("b", "2")]).revision(&stricter));
+    }
+}

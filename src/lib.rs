@@ -1,0 +1,8 @@
+//! Gatepost, a policy-as-code authorization sidecar.
+
+pub mod app;
+pub mod cli;
+pub mod directory;
+pub mod engine;
+pub mod serve;
+pub mod store;

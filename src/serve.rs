@@ -1,0 +1,25 @@
+//! How it is asked: AuthZEN 1.0 over HTTP/1.1, on loopback TCP and Unix sockets.
+//!
+//! A request meets, in this order: [`framing`] (bytes that two readers could read in two ways are refused), hyper, the
+//! guard (whose browser is this?), its route, and the answer's common headers. Decisions are answered without a router;
+//! everything else goes through axum's.
+//!
+//! Deliberately absent: files.
+
+mod accept;
+mod authzen;
+mod connections;
+mod framing;
+mod guard;
+mod listen;
+mod operations;
+mod reply;
+mod service;
+mod tally;
+
+pub use accept::{Server, serve};
+pub use authzen::read_question;
+pub use guard::Hosts;
+pub use listen::{Address, BindError, Listener, bind};
+pub use service::{Limits, ServeSettings, Service};
+pub use tally::Tally;

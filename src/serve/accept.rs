@@ -1,0 +1,188 @@
+//! Connections, from `accept` to their end.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::connections::{Admitted, Order};
+use super::framing::Strict;
+use super::guard::Hosts;
+use super::listen::{Address, Listener};
+use super::service::{Limits, ServeSettings, Service};
+use super::tally::add;
+use crate::store::Live;
+
+/// Files that connections may not use up: the loader, logs and health checks need some.
+const FILES_RESERVED: usize = 64;
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    /// What its connections share.
+    pub service: Arc<Service>,
+    stop: watch::Sender<bool>,
+    done: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// Stops accepting, lets requests under way end within their time, and ends.
+    pub async fn shut_down(self) {
+        self.stop.send_replace(true);
+        // The task ends by itself, or has already ended.
+        let _ = self.done.await;
+    }
+}
+
+/// Serves what is live on all listeners.
+pub fn serve(listeners: Vec<Listener>, live: Arc<Live>, settings: &ServeSettings) -> Server {
+    let base = listeners.iter().find_map(|listener| match listener.address() {
+        Address::Tcp(address) => Some(format!("http://{address}")),
+        Address::Unix(_) => None,
+    });
+    let base = base.unwrap_or_else(|| "http://localhost".to_owned());
+    let service = Service::new(live, settings, &base, connections_max(&settings.limits));
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    for listener in listeners {
+        let hosts = Arc::new(Hosts::of(&listener.address(), &settings.allowed_hosts));
+        let stopped = stopped.clone();
+        tasks.spawn(accept_all(listener, service.clone(), hosts, stopped));
+    }
+    let timekeeper = tokio::spawn(service.connections.clone().keep_time(service.patience()));
+    let drained = service.clone();
+    let done = tokio::spawn(async move {
+        while tasks.join_next().await.is_some() {}
+        drained.connections.drain();
+        let limit = drained.limits.drain_timeout;
+        if tokio::time::timeout(limit, drained.connections.empty()).await.is_err() {
+            tracing::warn!(
+                open = drained.connections.len(),
+                "connections are still open after {} s, and are cut",
+                limit.as_secs()
+            );
+        }
+        timekeeper.abort();
+    });
+    Server { service, stop, done }
+}
+
+/// The configured cap, or what the process may have open.
+fn connections_max(limits: &Limits) -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    limits.connections_max.min(files.saturating_sub(FILES_RESERVED)).max(1)
+}
+
+async fn accept_all(listener: Listener, service: Arc<Service>, hosts: Arc<Hosts>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener) => accepted,
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        };
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(error) => {
+                // Out of files or memory: the connection waits in the backlog, and so do we.
+                if !is_of_the_connection(&error) {
+                    tracing::warn!(%error, "cannot accept connections at the moment");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                continue;
+            }
+        };
+        let Some(admitted) = service.connections.admit() else {
+            add(&service.tally.connections_refused);
+            continue;
+        };
+        match stream {
+            Stream::Tcp(stream) => tokio::spawn(connection(stream, service.clone(), hosts.clone(), admitted)),
+            Stream::Unix(stream) => tokio::spawn(connection(stream, service.clone(), hosts.clone(), admitted)),
+        };
+    }
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+async fn accept(listener: &Listener) -> io::Result<Stream> {
+    match listener {
+        Listener::Tcp(listener) => {
+            let (stream, _) = listener.accept().await?;
+            // An answer is one small write; waiting for more to send would only delay it.
+            stream.set_nodelay(true)?;
+            Ok(Stream::Tcp(stream))
+        }
+        Listener::Unix(listener, _) => Ok(Stream::Unix(listener.accept().await?.0)),
+    }
+}
+
+/// Whether it was the connection that failed, and not accepting.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::InvalidInput
+    )
+}
+
+async fn connection<S>(stream: S, service: Arc<Service>, hosts: Arc<Hosts>, admitted: Admitted)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let own = admitted.connection.clone();
+    let io = TokioIo::new(Strict::new(stream, own.clone()));
+    let limits = service.limits;
+    let answering = own.clone();
+    let served = http1::Builder::new()
+        .max_headers(limits.headers_max)
+        .max_buf_size(limits.header_bytes_max.max(8 << 10))
+        .serve_connection(
+            io,
+            service_fn(move |request| {
+                let (service, hosts, own) = (service.clone(), hosts.clone(), answering.clone());
+                async move { service.respond(&hosts, &own, request).await }
+            }),
+        );
+    let mut served = pin!(served);
+    let mut order = Order::None;
+    loop {
+        let orders = pin!(own.ordered(order));
+        match either(served.as_mut(), orders).await {
+            // What went wrong with a connection is its caller's to see.
+            Either::Ended => return,
+            Either::Ordered(Order::Close) => return,
+            Either::Ordered(new) => {
+                order = new;
+                if new == Order::Drain {
+                    served.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+enum Either {
+    Ended,
+    Ordered(Order),
+}
+
+async fn either<T>(served: impl Future<Output = T>, orders: impl Future<Output = Order>) -> Either {
+    tokio::select! {
+        biased;
+        _ = served => Either::Ended,
+        order = orders => Either::Ordered(order),
+    }
+}

@@ -1,0 +1,328 @@
+//! Refuses HTTP/1.1 messages that two readers could cut at two places.
+//!
+//! hyper follows the letter of the specification, which lets a server repair some of these; a proxy in front may repair
+//! them differently, and then a second request can hide in the first one's body. So these are refused: a bare line feed
+//! as a line's end, `Content-Length` twice or beside `Transfer-Encoding`, a coding other than `chunked`, folded lines,
+//! and chunk extensions.
+//!
+//! The bytes pass through on their way to hyper. Where one of these is seen, the line's end is overwritten by a NUL
+//! that no parser takes, so that hyper itself answers 400 and closes; nothing after it gets through.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connections::{Connection, Phase};
+
+/// The longest line that is kept from one read to the next; hyper refuses heads that are longer.
+const LINE_MAX: usize = 64 << 10;
+
+/// A stream whose incoming bytes are looked at.
+pub(super) struct Strict<S> {
+    stream: S,
+    scanner: Scanner,
+    connection: Arc<Connection>,
+}
+
+impl<S> Strict<S> {
+    pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
+        Self {
+            stream,
+            scanner: Scanner::default(),
+            connection,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let result = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if matches!(result, Poll::Ready(Ok(()))) {
+            let fresh = &mut buf.filled_mut()[before..];
+            if !fresh.is_empty() {
+                this.scanner.scan(fresh);
+                match this.scanner.state {
+                    State::Line if this.scanner.part == Part::RequestLine && this.scanner.line.is_empty() => {
+                        this.connection.enter(Phase::Busy);
+                    }
+                    State::Line if this.scanner.part != Part::Trailer => this.connection.enter(Phase::Head),
+                    _ => this.connection.enter(Phase::Busy),
+                }
+            }
+        }
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Strict<S> {
+    fn wrote(&self, result: &Poll<io::Result<usize>>) {
+        match result {
+            Poll::Pending => self.connection.enter(Phase::Writing),
+            Poll::Ready(_) => self.connection.leave(Phase::Writing, Phase::Idle),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.wrote(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.wrote(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+/// Follows the framing of one connection's requests.
+#[derive(Default)]
+struct Scanner {
+    state: State,
+    part: Part,
+    /// The beginning of a line whose end has not come yet.
+    line: Vec<u8>,
+    content_length: Option<u64>,
+    chunked: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// In a line of the part that `part` names.
+    #[default]
+    Line,
+    /// In a body, or in a chunk with the line end that follows it.
+    Bytes { left: u64 },
+    /// Something was refused.
+    Refused,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Part {
+    #[default]
+    RequestLine,
+    Header,
+    ChunkSize,
+    /// The line end behind a chunk's bytes.
+    ChunkEnd,
+    Trailer,
+}
+
+/// What a line is refused for does not matter to anybody but a reader of this file.
+struct Refused;
+
+impl Scanner {
+    /// Looks at fresh bytes, and spoils them where they are refused.
+    fn scan(&mut self, mut bytes: &mut [u8]) {
+        while !bytes.is_empty() {
+            match self.state {
+                State::Refused => {
+                    bytes.fill(0);
+                    return;
+                }
+                State::Bytes { left } => {
+                    let skipped = left.min(bytes.len() as u64);
+                    self.state = match left - skipped {
+                        0 => State::Line,
+                        left => State::Bytes { left },
+                    };
+                    bytes = &mut bytes[skipped as usize..];
+                }
+                State::Line => {
+                    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+                        if self.line.len() + bytes.len() > LINE_MAX {
+                            self.state = State::Refused;
+                            bytes.fill(0);
+                        } else {
+                            self.line.extend_from_slice(bytes);
+                        }
+                        return;
+                    };
+                    let (line, rest) = bytes.split_at_mut(end + 1);
+                    let taken = if self.line.is_empty() {
+                        self.take(line)
+                    } else {
+                        let mut whole = std::mem::take(&mut self.line);
+                        whole.extend_from_slice(line);
+                        self.take(&whole)
+                    };
+                    if let Err(Refused) = taken {
+                        self.state = State::Refused;
+                        line[end] = 0;
+                    }
+                    bytes = rest;
+                }
+            }
+        }
+    }
+
+    /// Takes one line with its end.
+    fn take(&mut self, line: &[u8]) -> Result<(), Refused> {
+        let line = line.strip_suffix(b"\r\n").ok_or(Refused)?;
+        if line.contains(&b'\r') || line.contains(&0) {
+            return Err(Refused);
+        }
+        match self.part {
+            Part::RequestLine if line.is_empty() => {}
+            Part::RequestLine => {
+                self.content_length = None;
+                self.chunked = false;
+                self.part = Part::Header;
+            }
+            Part::Header if line.is_empty() => self.end_of_head(),
+            Part::Header => self.header(line)?,
+            Part::ChunkSize => self.chunk_size(line)?,
+            Part::ChunkEnd if line.is_empty() => self.part = Part::ChunkSize,
+            Part::ChunkEnd => return Err(Refused),
+            Part::Trailer if line.is_empty() => self.part = Part::RequestLine,
+            Part::Trailer => {}
+        }
+        Ok(())
+    }
+
+    fn end_of_head(&mut self) {
+        if self.chunked {
+            self.part = Part::ChunkSize;
+            return;
+        }
+        self.part = Part::RequestLine;
+        if let Some(left) = self.content_length.filter(|length| *length > 0) {
+            self.state = State::Bytes { left };
+        }
+    }
+
+    fn header(&mut self, line: &[u8]) -> Result<(), Refused> {
+        let colon = line.iter().position(|byte| *byte == b':').ok_or(Refused)?;
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        // A space in a name: a folded line, or one before the colon.
+        if name.is_empty() || name.iter().any(|byte| byte.is_ascii_whitespace()) {
+            return Err(Refused);
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            if self.chunked || self.content_length.is_some() {
+                return Err(Refused);
+            }
+            self.content_length = Some(number(value, 10).ok_or(Refused)?);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            if self.chunked || self.content_length.is_some() || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Refused);
+            }
+            self.chunked = true;
+        }
+        Ok(())
+    }
+
+    fn chunk_size(&mut self, line: &[u8]) -> Result<(), Refused> {
+        match number(line, 16).ok_or(Refused)? {
+            0 => self.part = Part::Trailer,
+            left => {
+                self.part = Part::ChunkEnd;
+                self.state = State::Bytes { left };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Digits and nothing else.
+fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    if !digits.iter().all(|byte| char::from(*byte).is_digit(radix)) {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scans a text in pieces of every size, and says whether it got through untouched: the same for all.
+    fn passes(text: &str) -> bool {
+        let results: Vec<bool> = (1..=text.len())
+            .map(|size| {
+                let mut scanner = Scanner::default();
+                let mut bytes = text.as_bytes().to_vec();
+                for piece in bytes.chunks_mut(size) {
+                    scanner.scan(piece);
+                }
+                bytes == text.as_bytes()
+            })
+            .collect();
+        assert!(results.iter().all(|result| *result == results[0]), "{text:?}: {results:?}");
+        results[0]
+    }
+
+    #[test]
+    fn clear_messages_pass_untouched() {
+        for text in [
+            "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\na\nb\n\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na\nb\r\nA\r\n0123456789\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        ] {
+            assert!(passes(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ambiguous_messages_are_spoiled_wherever_they_are_cut() {
+        for text in [
+            "GET / HTTP/1.1\nHost: x\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: x\n\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\n\n",
+            "GET / HTTP/1.1\r\nHost: x\r\n y\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n",
+            "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            "GET / HTTP/1.1\r\n: empty\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+            "POST / HTTP/1.1\r\nContent-Length: +1\r\n\r\nx",
+            "POST / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\nx",
+            "POST / HTTP/1.1\r\nContent-Length:\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a=b\r\nx\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\nx\r\n0\r\n\r\n",
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n",
+        ] {
+            assert!(!passes(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_gets_through_after_a_refusal() {
+        let mut bytes = b"GET / HTTP/1.1\nHost: x\r\n\r\nGET /admin HTTP/1.1\r\n\r\n".to_vec();
+        Scanner::default().scan(&mut bytes);
+        assert_eq!(&bytes[..14], b"GET / HTTP/1.1");
+        assert!(bytes[14..].iter().all(|byte| *byte == 0));
+    }
+}

@@ -1,0 +1,177 @@
+//! For operators: is it alive, is it ready, what does it do.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, on};
+use serde_json::{Value, json};
+
+use super::service::Service;
+use crate::engine::Fault;
+use crate::store::{Generation, Watching};
+
+/// Where each operation is. All are read with GET.
+pub(super) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/status"];
+
+/// The routes that are not decisions.
+pub(super) fn router(service: &Arc<Service>) -> Router {
+    let mut router = Router::new()
+        .route("/healthz", on(MethodFilter::GET, healthz))
+        .route("/readyz", on(MethodFilter::GET, readyz))
+        .route("/status", on(MethodFilter::GET, status));
+    for path in &service.metadata.paths {
+        router = router.route(path, on(MethodFilter::GET, configuration));
+    }
+    router.with_state(service.clone())
+}
+
+/// The process lives.
+async fn healthz() -> Response {
+    json_response(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// A generation has loaded. Once true, it stays true.
+async fn readyz(State(service): State<Arc<Service>>) -> Response {
+    match service.live.current().as_ref() {
+        Some(generation) => json_response(
+            StatusCode::OK,
+            &json!({ "status": "ready", "revision": generation.snapshot.revision() }),
+        ),
+        None => json_response(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({ "status": "loading", "help": "see /status for what keeps it" }),
+        ),
+    }
+}
+
+/// What is live, what is refused, and what was counted.
+async fn status(State(service): State<Arc<Service>>) -> Response {
+    let status = service.live.status();
+    let tally = &service.tally;
+    let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let erring: Value = tally
+        .erring()
+        .into_iter()
+        .map(|(policy, erring)| (policy, json!({ "count": erring.count, "last": erring.message })))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let pending = status.pending.as_ref().map(|pending| {
+        json!({
+            "since": unix_seconds(pending.since),
+            "count": pending.faults.len(),
+            "faults": pending.faults.iter().take(20).map(fault).collect::<Vec<_>>(),
+        })
+    });
+    let body = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "live": service.live.current().as_ref().map(|generation| live(generation)),
+        "pending": pending,
+        "loading": {
+            "loads": status.loads,
+            "failures": status.failures,
+            "last_sweep_age_ms": status.last_sweep.map(|at| millis(at.elapsed())),
+            "watching": match &status.watching {
+                Watching::Events => json!({ "by": "events and sweeps" }),
+                Watching::Sweeps(reason) => json!({ "by": "sweeps", "reason": reason }),
+            },
+        },
+        "requests": {
+            "allowed": count(&tally.allowed),
+            "denied": count(&tally.denied),
+            "problems": count(&tally.problems),
+            "refused": count(&tally.refused),
+            "panics": count(&tally.panics),
+        },
+        "connections": {
+            "open": service.connections.len(),
+            "max": service.connections_max,
+            "refused": count(&tally.connections_refused),
+        },
+        "policy_errors": erring,
+    });
+    json_response(StatusCode::OK, &body)
+}
+
+fn live(generation: &Generation) -> Value {
+    let counts = generation.snapshot.counts();
+    json!({
+        "revision": generation.snapshot.revision(),
+        "generation": generation.number,
+        "loaded_at": unix_seconds(generation.loaded_at),
+        "age_ms": millis(generation.loaded_at.elapsed().unwrap_or_default()),
+        "load_took_ms": millis(generation.load_took),
+        "policies": counts.policies,
+        "templates": counts.templates,
+        "actions": counts.actions,
+        "entities": counts.entities,
+        "entities_by_type": counts.entities_by_type,
+        "warnings": generation.warnings.iter().take(20).map(fault).collect::<Vec<_>>(),
+    })
+}
+
+/// A fault for machines.
+fn fault(fault: &Fault) -> Value {
+    let place = fault.place.as_ref();
+    json!({
+        "code": fault.code,
+        "message": fault.message,
+        "help": fault.help,
+        "file": place.map(|place| &*place.file),
+        "line": place.map(|place| place.line),
+        "column": place.map(|place| place.column),
+        "related": fault.related.iter().map(|(place, what)| json!({
+            "file": &*place.file, "line": place.line, "column": place.column, "what": what,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn unix_seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// AuthZEN's metadata (9).
+async fn configuration(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
+    if !service.has_public_url {
+        tracing::warn!(
+            "the metadata were asked for, and `public_url` is not set: they name the address that is listened on"
+        );
+    }
+    let metadata = &service.metadata;
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| known.as_bytes() == metadata.etag.as_bytes() || known == "*");
+    let common = [
+        (header::CACHE_CONTROL, "max-age=3600".to_owned()),
+        (header::ETAG, metadata.etag.clone()),
+    ];
+    if known {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        common,
+        metadata.body.clone(),
+    )
+        .into_response()
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    (
+        status,
+        [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+        body.to_string(),
+    )
+        .into_response()
+}

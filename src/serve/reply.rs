@@ -1,0 +1,84 @@
+//! Answers.
+
+use std::borrow::Cow;
+
+use http_body_util::{Either, Full};
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+
+/// The body of an answer: ours, or what axum made.
+pub(super) type Body = Either<Full<Bytes>, axum::body::Body>;
+
+/// Why a request was not answered: a status and words for the caller.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    pub(super) message: Cow<'static, str>,
+    /// Methods, for 405.
+    allow: Option<&'static str>,
+    /// Whether the connection cannot go on, since what follows on it is unknown.
+    close: bool,
+}
+
+impl Problem {
+    /// A problem of any kind but 405.
+    pub(super) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            allow: None,
+            close: false,
+        }
+    }
+
+    /// 405, with the methods that there are.
+    pub(super) fn not_allowed(message: impl Into<Cow<'static, str>>, allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
+        }
+    }
+
+    /// The same, as the last answer of its connection.
+    pub(super) fn and_close(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    /// `{"error":{"status":400,"message":"…"}}`
+    pub(super) fn into_response(self) -> Response<Body> {
+        let mut body = b"{\"error\":".to_vec();
+        write_error(&mut body, self.status, &self.message);
+        body.push(b'}');
+        let mut response = json(self.status, body.into());
+        let headers = response.headers_mut();
+        if let Some(allow) = self.allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.close {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// `{"status":400,"message":"…"}`
+pub(super) fn write_error(body: &mut Vec<u8>, status: StatusCode, message: &str) {
+    body.extend_from_slice(b"{\"status\":");
+    body.extend_from_slice(status.as_str().as_bytes());
+    body.extend_from_slice(b",\"message\":");
+    // Writing a string to memory does not fail.
+    let _ = serde_json::to_writer(&mut *body, message);
+    body.push(b'}');
+}
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(body)));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,75 @@
+//! What is counted, for `/status`.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::engine::{Decision, Snapshot};
+
+/// The most policies whose errors are counted one by one.
+const ERRING_MAX: usize = 1_000;
+
+/// Counters of a server's life.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Questions answered with allow.
+    pub allowed: AtomicU64,
+    /// Questions answered with deny.
+    pub denied: AtomicU64,
+    /// Questions, and items of a batch, that could not be answered because of what they said.
+    pub problems: AtomicU64,
+    /// Requests refused before their question was looked at.
+    pub refused: AtomicU64,
+    /// Requests that broke off inside. Each is a mistake in gatepost.
+    pub panics: AtomicU64,
+    /// Connections refused because all others were busy.
+    pub connections_refused: AtomicU64,
+    erring: Mutex<BTreeMap<String, Erring>>,
+}
+
+/// A policy that could not be evaluated.
+#[derive(Clone, Debug)]
+pub struct Erring {
+    /// How often.
+    pub count: u64,
+    /// What Cedar said last.
+    pub message: String,
+}
+
+impl Tally {
+    /// Counts one decision, and tells of policies that erred for the first time.
+    pub(super) fn decided(&self, snapshot: &Snapshot, decision: &Decision) {
+        let counter = if decision.is_allowed() { &self.allowed } else { &self.denied };
+        add(counter);
+        for error in &decision.errors {
+            let policy = snapshot.policy(error.policy);
+            let mut erring = self.erring.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = erring.get_mut(&*policy.id) {
+                known.count += 1;
+                known.message.clone_from(&error.message);
+            } else if erring.len() < ERRING_MAX {
+                tracing::warn!(
+                    policy = &*policy.id,
+                    effect = %policy.effect,
+                    at = %policy.place,
+                    revision = snapshot.revision(),
+                    "a policy erred, and is counted in /status from now on: {}",
+                    error.message
+                );
+                let message = error.message.clone();
+                erring.insert(policy.id.to_string(), Erring { count: 1, message });
+            }
+        }
+    }
+
+    /// Policies that erred, by id.
+    pub fn erring(&self) -> BTreeMap<String, Erring> {
+        self.erring.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Counts one.
+pub(super) fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

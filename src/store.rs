@@ -1,0 +1,17 @@
+//! What is current: the files of a root, the one task that reads them, and the one pointer to what they say.
+//!
+//! Files → [`Tree`] → sources → snapshot → [`Live`]. Events of the file system are hints to look; what counts is the
+//! content that a look finds. A look that ends in a fault changes nothing but the [`Status`].
+//!
+//! Deliberately absent: HTTP.
+
+mod files;
+mod links;
+mod live;
+mod loader;
+mod manifest;
+mod watch;
+
+pub use files::{File, FileLimits, Kind, Tree, is_root, read};
+pub use live::{Generation, Live, Pending, Status, Watching};
+pub use loader::{Event, Loader, LoaderSettings, compile, compile_files};

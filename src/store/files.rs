@@ -1,0 +1,487 @@
+//! One pass over the files of a root.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+
+use super::links::Links;
+use super::manifest;
+use crate::engine::{Fault, Text};
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// `schema/**/*.cedarschema`, `schema/**/*.cedarschema.json`
+    Schema,
+    /// `policies/**/*.cedar`, `policies/**/*.json`
+    Policies,
+    /// `entities/**/*.yaml`, `*.yml`, `*.json`
+    Entities,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Schema, Self::Policies, Self::Entities];
+
+    /// The directory below the root.
+    pub fn directory(self) -> &'static str {
+        match self {
+            Self::Schema => "schema",
+            Self::Policies => "policies",
+            Self::Entities => "entities",
+        }
+    }
+
+    /// How the names of its files end.
+    fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Schema => &[".cedarschema", ".cedarschema.json"],
+            Self::Policies => &[".cedar", ".json"],
+            Self::Entities => &[".yaml", ".yml", ".json"],
+        }
+    }
+
+    fn takes(self, name: &str) -> bool {
+        self.endings().iter().any(|ending| name.ends_with(ending))
+    }
+}
+
+/// How much a root may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLimits {
+    /// Bytes of one file.
+    pub file_bytes_max: u64,
+    /// Bytes of all files.
+    pub total_bytes_max: u64,
+    /// Files and directories.
+    pub files_max: usize,
+}
+
+impl Default for FileLimits {
+    fn default() -> Self {
+        Self {
+            file_bytes_max: 256 << 20,
+            total_bytes_max: 2 << 30,
+            files_max: 200_000,
+        }
+    }
+}
+
+/// A file as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// What it is for.
+    pub kind: Kind,
+    /// Its path below the root, and its content.
+    pub text: Text,
+}
+
+/// What one pass found.
+#[derive(Clone, Debug, Default)]
+pub struct Tree {
+    /// The files, by kind and name.
+    pub files: Vec<File>,
+    /// Faults of reading: whoever finds one here refuses the tree.
+    pub faults: Vec<Fault>,
+    /// Directories whose changes matter.
+    pub directories: BTreeSet<PathBuf>,
+    /// Whether something moved while it was read.
+    pub moved: bool,
+}
+
+impl Tree {
+    /// A hash of names, contents and faults: two equal ones need no second compilation.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for file in &self.files {
+            for part in [file.text.name.as_bytes(), file.text.content.as_bytes()] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part);
+            }
+        }
+        for fault in &self.faults {
+            hash.update(fault.to_string());
+        }
+        hash.finalize().into()
+    }
+}
+
+/// Whether a directory looks like a root: it has schemas and policies.
+pub fn is_root(path: &Path) -> bool {
+    [Kind::Schema, Kind::Policies]
+        .into_iter()
+        .all(|kind| path.join(kind.directory()).is_dir())
+}
+
+/// Reads a root.
+///
+/// Names that begin with a dot and names with other endings are passed over: that covers what editors leave beside a
+/// file (`.x.swp`, `x~`, `#x#`, `4913`) and the machinery of ConfigMaps (`..data`).
+pub fn read(root: &Path, limits: &FileLimits) -> Tree {
+    let mut tree = Tree::default();
+    let Some(before) = walk(root, limits, &mut tree) else {
+        return tree;
+    };
+    let mut total = 0;
+    for entry in &before.entries {
+        match read_file(entry, limits) {
+            Ok(content) => {
+                total += content.len() as u64;
+                if total > limits.total_bytes_max {
+                    tree.faults.push(
+                        Fault::error(
+                            "file-limit",
+                            format!("the files hold more than {} bytes in all", limits.total_bytes_max),
+                        )
+                        .help("raise `total_bytes_max` under `[limits]`"),
+                    );
+                    return tree;
+                }
+                tree.add(entry, content);
+            }
+            Err(Refused::Moved) => tree.moved = true,
+            Err(Refused::Fault(fault)) => tree.faults.push(*fault),
+        }
+    }
+    let mut again = Tree::default();
+    let after = walk(root, limits, &mut again);
+    tree.moved |= after.is_none_or(|after| after.entries != before.entries);
+    tree.directories.append(&mut again.directories);
+    if let Some(entry) = before.manifest {
+        tree.check_manifest(&entry, limits);
+    }
+    tree
+}
+
+impl Tree {
+    fn add(&mut self, entry: &Entry, content: String) {
+        let name = entry.name.as_str();
+        let refuse = |message: &str, help: &str| Fault::error("file-content", message).in_file(name).help(help);
+        if content.starts_with('\u{feff}') {
+            self.faults.push(refuse(
+                "a byte order mark at byte 0",
+                "save the file as UTF-8 without it",
+            ));
+        } else if let Some(offset) = content.bytes().position(|byte| byte == 0) {
+            let message = format!("a NUL character at byte {offset}");
+            self.faults.push(refuse(&message, "remove it: this is no text file"));
+        } else if content.trim().is_empty() {
+            self.faults.push(refuse(
+                "the file is empty",
+                "an empty file may be one that is just being written: remove it, or write a comment into it",
+            ));
+        } else {
+            self.files.push(File {
+                kind: entry.kind,
+                text: Text::new(name, content),
+            });
+        }
+    }
+
+    fn check_manifest(&mut self, entry: &Entry, limits: &FileLimits) {
+        match read_file(entry, limits) {
+            Ok(content) => {
+                let reads = |name: &str| {
+                    Kind::ALL.into_iter().any(|kind| {
+                        let below = name.strip_prefix(kind.directory()).and_then(|rest| rest.strip_prefix('/'));
+                        below.is_some_and(|below| kind.takes(below))
+                    })
+                };
+                let manifest = Text::new(manifest::NAME, content);
+                // Names in `files` are sorted out already; a file with a fault of its own has one more here.
+                manifest::check(&manifest, &self.files, reads, &mut self.faults);
+            }
+            Err(Refused::Moved) => self.moved = true,
+            Err(Refused::Fault(fault)) => self.faults.push(*fault),
+        }
+    }
+}
+
+/// A file before it is read, and what it must still be afterwards.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
+    kind: Kind,
+    /// The path below the root, as an author calls it.
+    name: String,
+    /// The path without links.
+    real: PathBuf,
+    stamp: Stamp,
+}
+
+/// What tells one state of a file from the next, as far as that can be seen without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+struct Walk {
+    entries: Vec<Entry>,
+    manifest: Option<Entry>,
+}
+
+/// Lists the files of a root; none if the root itself cannot be looked at.
+fn walk(root: &Path, limits: &FileLimits, tree: &mut Tree) -> Option<Walk> {
+    let mut links = Links::default();
+    let mut walker = Walker {
+        tree,
+        limits,
+        real_root: PathBuf::new(),
+        entries: Vec::new(),
+        seen: 0,
+    };
+    let found = walker.root(root, &mut links);
+    let entries = std::mem::take(&mut walker.entries);
+    tree.directories.append(&mut links.followed_in);
+    found.map(|manifest| Walk { entries, manifest })
+}
+
+struct Walker<'t> {
+    tree: &'t mut Tree,
+    limits: &'t FileLimits,
+    real_root: PathBuf,
+    entries: Vec<Entry>,
+    seen: usize,
+}
+
+impl Walker<'_> {
+    fn fault(&mut self, name: &str, error: &io::Error) {
+        let help = match error.kind() {
+            io::ErrorKind::PermissionDenied => "let the user that gatepost runs as read it",
+            io::ErrorKind::NotFound => "create it, or mend the link; what is live keeps serving meanwhile",
+            _ => "mend it; what is live keeps serving meanwhile",
+        };
+        self.tree.faults.push(
+            Fault::error("file-read", format!("cannot read `{name}`: {error}"))
+                .in_file(name)
+                .help(help),
+        );
+    }
+
+    fn root(&mut self, root: &Path, links: &mut Links) -> Option<Option<Entry>> {
+        let shown = root.display().to_string();
+        let absolute = match std::path::absolute(root) {
+            Ok(absolute) => absolute,
+            Err(error) => {
+                self.fault(&shown, &error);
+                return None;
+            }
+        };
+        // Whatever happens to the root shows in its parent.
+        let parent = absolute.parent().unwrap_or(Path::new("/"));
+        if let Ok(parent) = links.resolve(parent) {
+            self.tree.directories.insert(parent);
+        }
+        match links.resolve(&absolute).and_then(|real| Ok((fs::metadata(&real)?, real))) {
+            Ok((metadata, real)) if metadata.is_dir() => self.real_root = real,
+            Ok(_) => {
+                self.fault(&shown, &io::Error::other("not a directory"));
+                return None;
+            }
+            Err(error) => {
+                self.fault(&shown, &error);
+                return None;
+            }
+        }
+        let real_root = self.real_root.clone();
+        self.tree.directories.insert(real_root.clone());
+        for kind in Kind::ALL {
+            let files_before = self.entries.len();
+            let faults_before = self.tree.faults.len();
+            self.directory(kind, kind.directory(), &real_root.join(kind.directory()), &mut Vec::new(), links);
+            if self.entries.len() == files_before && self.tree.faults.len() == faults_before {
+                self.nothing_in(kind);
+            }
+        }
+        let manifest = real_root.join(manifest::NAME);
+        let metadata = links.resolve(&manifest).and_then(|real| Ok((fs::metadata(&real)?, real)));
+        match metadata {
+            Ok((metadata, real)) => Some(Some(Entry {
+                kind: Kind::Schema,
+                name: manifest::NAME.to_owned(),
+                real,
+                stamp: Stamp::of(&metadata),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(None),
+            Err(error) => {
+                self.fault(manifest::NAME, &error);
+                Some(None)
+            }
+        }
+    }
+
+    fn nothing_in(&mut self, kind: Kind) {
+        let directory = kind.directory();
+        let endings: Vec<String> = kind.endings().iter().map(|ending| format!("`*{ending}`")).collect();
+        let mut help = format!("put files into it whose names end in {}", endings.join(" or "));
+        if kind == Kind::Entities {
+            help.push_str("; if there are no entities on purpose, write `[]` into `entities/none.json`");
+        }
+        self.tree.faults.push(
+            Fault::error("file-missing", format!("there is nothing to read in `{directory}/`"))
+                .in_file(directory)
+                .help(help),
+        );
+    }
+
+    fn directory(&mut self, kind: Kind, name: &str, path: &Path, above: &mut Vec<PathBuf>, links: &mut Links) {
+        let real = match links.resolve(path) {
+            Ok(real) => real,
+            Err(error) => return self.fault(name, &error),
+        };
+        if !self.is_inside(name, &real) {
+            return;
+        }
+        if above.contains(&real) || above.len() >= 32 {
+            return self.fault(name, &io::Error::other("a loop of directories, or more than 32 of them"));
+        }
+        let entries = match fs::read_dir(&real).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => entries,
+            Err(error) => return self.fault(name, &error),
+        };
+        self.tree.directories.insert(real.clone());
+        let mut names: Vec<_> = entries.into_iter().map(|entry| entry.file_name()).collect();
+        names.sort();
+        above.push(real.clone());
+        for file_name in names {
+            let Some(file_name) = file_name.to_str() else {
+                let shown = format!("{name}/{}", file_name.to_string_lossy());
+                self.fault(&shown, &io::Error::other("its name is not UTF-8"));
+                continue;
+            };
+            if file_name.starts_with('.') || file_name.ends_with('~') {
+                continue;
+            }
+            self.seen += 1;
+            if self.seen > self.limits.files_max {
+                if self.seen == self.limits.files_max + 1 {
+                    let message = format!("more than {} files and directories", self.limits.files_max);
+                    let fault = Fault::error("file-limit", message).help("raise `files_max` under `[limits]`");
+                    self.tree.faults.push(fault);
+                }
+                break;
+            }
+            self.entry(kind, &format!("{name}/{file_name}"), &real.join(file_name), above, links);
+        }
+        above.pop();
+    }
+
+    fn entry(&mut self, kind: Kind, name: &str, path: &Path, above: &mut Vec<PathBuf>, links: &mut Links) {
+        let found = links.resolve(path).and_then(|real| Ok((fs::symlink_metadata(&real)?, real)));
+        match found {
+            Ok((metadata, _)) if metadata.is_dir() => self.directory(kind, name, path, above, links),
+            Ok(_) if !kind.takes(name) => {}
+            Ok((metadata, real)) => {
+                if self.is_inside(name, &real) {
+                    self.entries.push(Entry {
+                        kind,
+                        name: name.to_owned(),
+                        real,
+                        stamp: Stamp::of(&metadata),
+                    });
+                }
+            }
+            // A name that nobody would read may lead nowhere, as an editor's lock does.
+            Err(_) if !kind.takes(name) => {}
+            Err(error) => self.fault(name, &error),
+        }
+    }
+
+    fn is_inside(&mut self, name: &str, real: &Path) -> bool {
+        let inside = real.starts_with(&self.real_root);
+        if !inside {
+            self.tree.faults.push(
+                Fault::error("file-outside", format!("`{name}` leads out of the root, to `{}`", real.display()))
+                    .in_file(name)
+                    .help("put the file itself below the root; links may lead only to what is inside"),
+            );
+        }
+        inside
+    }
+}
+
+enum Refused {
+    Moved,
+    Fault(Box<Fault>),
+}
+
+fn read_file(entry: &Entry, limits: &FileLimits) -> Result<String, Refused> {
+    let fault = |message: String| Fault::error("file-read", message).in_file(entry.name.as_str());
+    let refuse = |message: String, help: &str| Refused::Fault(Box::new(fault(message).help(help)));
+    // Not blocking, so that a FIFO cannot hold the loader; following no link, since there is none left to follow.
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::NOCTTY;
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(&entry.real)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Refused::Moved,
+            _ => refuse(
+                format!("cannot read `{}`: {error}", entry.name),
+                "let the user that gatepost runs as read it",
+            ),
+        })?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| refuse(format!("cannot read `{}`: {error}", entry.name), "mend it"))?;
+    if !metadata.is_file() {
+        return Err(refuse(
+            format!("`{}` is no regular file", entry.name),
+            "remove it: only regular files are read",
+        ));
+    }
+    let too_large = || {
+        refuse(
+            format!("`{}` is larger than {} bytes", entry.name, limits.file_bytes_max),
+            "split it, or raise `file_bytes_max` under `[limits]`",
+        )
+    };
+    if metadata.len() > limits.file_bytes_max {
+        return Err(too_large());
+    }
+    if Stamp::of(&metadata) != entry.stamp {
+        return Err(Refused::Moved);
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    // What grows while it is read is cut off one byte past the limit.
+    (&file)
+        .take(limits.file_bytes_max + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| refuse(format!("cannot read `{}`: {error}", entry.name), "mend it"))?;
+    if bytes.len() as u64 > limits.file_bytes_max {
+        return Err(too_large());
+    }
+    match file.metadata() {
+        Ok(after) if Stamp::of(&after) == entry.stamp && bytes.len() as u64 == entry.stamp.size => {}
+        _ => return Err(Refused::Moved),
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        refuse(
+            format!(
+                "`{}` is not UTF-8: the byte at offset {} is wrong",
+                entry.name,
+                error.utf8_error().valid_up_to()
+            ),
+            "save it as UTF-8",
+        )
+    })
+}

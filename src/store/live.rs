@@ -1,0 +1,128 @@
+//! The one pointer to what is current, and what there is to say about it.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::{ArcSwapOption, Guard};
+use tokio::sync::watch;
+
+use crate::engine::{Fault, Faults, Snapshot};
+
+/// One state of the world, as loaded.
+#[derive(Debug)]
+pub struct Generation {
+    /// What decisions are made from.
+    pub snapshot: Snapshot,
+    /// Counts up from 1 in the life of a process.
+    pub number: u64,
+    /// When it went live.
+    pub loaded_at: SystemTime,
+    /// How long reading, compiling and rehearsing took.
+    pub load_took: Duration,
+    /// What was taken but should be looked at.
+    pub warnings: Vec<Fault>,
+}
+
+/// What was found last and is being refused.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Why.
+    pub faults: Faults,
+    /// Since when.
+    pub since: SystemTime,
+}
+
+/// How changes are noticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Watching {
+    /// By events of the file system, and by sweeps.
+    #[default]
+    Events,
+    /// By sweeps alone, for the reason given.
+    Sweeps(String),
+}
+
+/// How loading goes.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// The fault that keeps the files from going live, if there is one.
+    pub pending: Option<Pending>,
+    /// When the files were looked at last.
+    pub last_sweep: Option<Instant>,
+    /// Loads that went live.
+    pub loads: u64,
+    /// Loads that were refused. Looking again at files that were refused does not count.
+    pub failures: u64,
+    /// How changes are noticed.
+    pub watching: Watching,
+}
+
+/// The current generation, for any number of readers and one writer.
+#[derive(Debug)]
+pub struct Live {
+    current: ArcSwapOption<Generation>,
+    status: Mutex<Status>,
+    /// The number of the current generation; 0 before the first.
+    published: watch::Sender<u64>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            current: ArcSwapOption::empty(),
+            status: Mutex::default(),
+            published: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Live {
+    /// The current generation, if one has ever loaded. Hold it for the whole of one request.
+    pub fn current(&self) -> Guard<Option<Arc<Generation>>> {
+        self.current.load()
+    }
+
+    /// How loading goes.
+    pub fn status(&self) -> Status {
+        self.lock().clone()
+    }
+
+    /// Tells each new generation's number.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
+    /// Makes a generation current.
+    pub(super) fn publish(&self, generation: Generation) {
+        let number = generation.number;
+        self.current.store(Some(Arc::new(generation)));
+        self.change(|status| {
+            status.pending = None;
+            status.loads += 1;
+        });
+        self.published.send_replace(number);
+    }
+
+    /// A live state that never changes, for tests and benches.
+    pub fn fixed(snapshot: Snapshot) -> Self {
+        let live = Self::default();
+        live.publish(Generation {
+            snapshot,
+            number: 1,
+            loaded_at: SystemTime::now(),
+            load_took: Duration::ZERO,
+            warnings: Vec::new(),
+        });
+        live
+    }
+
+    pub(super) fn change(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.lock());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Status> {
+        // A panic while the status was held leaves a status that can still be told.
+        self.status.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,441 @@
+//! The one writer of the live generation.
+//!
+//! It sleeps until a hint, a command or the time for a sweep; waits until the files are quiet; reads them; and if they
+//! are not what it read last, compiles and publishes them, or says why not. It never queues: whatever happens while it
+//! works is one more look afterwards.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::{error, info, warn};
+
+use super::files::{self, FileLimits, Kind, Tree};
+use super::live::{Generation, Live, Pending, Watching};
+use super::watch::Watch;
+use crate::directory;
+use crate::engine::{Fault, Faults, Options, Snapshot, Sources};
+
+/// Parsing recurses with the depth of a policy; the loader's stack is where it may.
+const STACK_BYTES: usize = 64 << 20;
+
+/// How often a tree that moves while it is read is read again at once.
+const ATTEMPTS_MAX: usize = 10;
+
+/// Everything that can change the world.
+#[derive(Debug)]
+pub enum Event {
+    /// Something may have changed.
+    Hint,
+    /// Look now, and compile even if nothing changed.
+    Reload,
+    /// End.
+    Stop,
+}
+
+/// What to load, and when to look.
+#[derive(Clone, Debug)]
+pub struct LoaderSettings {
+    /// The directory that holds `schema`, `policies` and `entities`.
+    pub root: PathBuf,
+    /// What snapshots are compiled with.
+    pub options: Options,
+    /// How much the root may hold.
+    pub limits: FileLimits,
+    /// How long nothing must have happened before files are read.
+    pub quiet: Duration,
+    /// How long to wait for quiet at most.
+    pub quiet_max: Duration,
+    /// How often to look without any hint.
+    pub sweep: Duration,
+    /// Whether to listen to events at all.
+    pub events: bool,
+    /// How many questions to try on new policies and data before they go live.
+    pub rehearsal_questions: usize,
+}
+
+impl LoaderSettings {
+    /// The defaults, for a root.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            options: Options::default(),
+            limits: FileLimits::default(),
+            quiet: Duration::from_millis(200),
+            quiet_max: Duration::from_secs(2),
+            sweep: Duration::from_secs(5),
+            events: true,
+            rehearsal_questions: 10_000,
+        }
+    }
+}
+
+/// Makes a snapshot of a tree.
+type Compile = Box<dyn FnMut(&Tree) -> Result<Snapshot, Faults> + Send>;
+
+/// A running loader. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Loader {
+    events: Sender<Event>,
+}
+
+impl Loader {
+    /// Starts loading into `live`.
+    ///
+    /// # Errors
+    /// The system has no thread to spare.
+    pub fn start(settings: LoaderSettings, live: Arc<Live>) -> std::io::Result<Self> {
+        let options = settings.options.clone();
+        Self::start_with(settings, live, Box::new(move |tree| compile(tree, &options)))
+    }
+
+    fn start_with(settings: LoaderSettings, live: Arc<Live>, compile: Compile) -> std::io::Result<Self> {
+        let (events, received) = channel();
+        let task = Task::new(settings, live, compile, received, events.clone());
+        thread::Builder::new()
+            .name("loader".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || task.run())?;
+        Ok(Self { events })
+    }
+
+    /// Sends a command. A loader that has ended takes none.
+    pub fn send(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.send(Event::Stop);
+    }
+}
+
+/// Compiles what one pass found.
+///
+/// # Errors
+/// All faults, of reading, of the directory and of the engine.
+pub fn compile(tree: &Tree, options: &Options) -> Result<Snapshot, Faults> {
+    // A file that could not be read leaves a hole, and what would be said about the rest could be wrong.
+    Faults::check(tree.faults.clone())?;
+    compile_files(&tree.files, options)
+}
+
+/// Compiles files, wherever they come from.
+///
+/// # Errors
+/// All faults of the directory and of the engine.
+pub fn compile_files(files: &[files::File], options: &Options) -> Result<Snapshot, Faults> {
+    let mut sources = Sources::default();
+    let mut documents = Vec::new();
+    for file in files {
+        let text = file.text.clone();
+        match file.kind {
+            Kind::Schema => sources.schema.push(text),
+            Kind::Policies => sources.policies.push(text),
+            Kind::Entities if text.name.ends_with(".json") && text.content.trim_start().starts_with('[') => {
+                sources.entities.push(text);
+            }
+            Kind::Entities => documents.push(text),
+        }
+    }
+    let (records, mut faults) = directory::read(&documents, options.unknown_parents);
+    sources.records = records;
+    let compiled = Snapshot::compile(&sources, options);
+    match (Faults::check(std::mem::take(&mut faults)), compiled) {
+        (Ok(warnings), Ok(snapshot)) => Ok(snapshot.with_warnings(warnings)),
+        (Ok(_), Err(faults)) => Err(faults),
+        // Without the directory's entities, what the engine says of the others may be only an echo.
+        (Err(of_directory), Ok(_)) => Err(of_directory),
+        (Err(of_directory), Err(of_engine)) => {
+            let mut all = of_directory.into_vec();
+            all.extend(of_engine.into_vec().into_iter().filter(|fault| !fault.code.starts_with("entity-unknown")));
+            Err(Faults::check(all).err().unwrap_or_else(|| {
+                Faults::from(Fault::error("sources", "the sources could not be read"))
+            }))
+        }
+    }
+}
+
+/// Why the loader looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    First,
+    Hint,
+    Sweep,
+    Command,
+}
+
+struct Task {
+    settings: LoaderSettings,
+    live: Arc<Live>,
+    compile: Compile,
+    events: Receiver<Event>,
+    hinted: Arc<AtomicBool>,
+    watch: Option<Watch>,
+    /// The digest of what was compiled last, live or refused.
+    last: Option<[u8; 32]>,
+    number: u64,
+}
+
+impl Task {
+    fn new(
+        settings: LoaderSettings,
+        live: Arc<Live>,
+        compile: Compile,
+        events: Receiver<Event>,
+        own: Sender<Event>,
+    ) -> Self {
+        let hinted = Arc::new(AtomicBool::new(false));
+        let watch = settings.events.then(|| {
+            let hinted = hinted.clone();
+            Watch::new(move || {
+                // One hint in the queue is enough.
+                if !hinted.swap(true, Ordering::AcqRel) {
+                    let _ = own.send(Event::Hint);
+                }
+            })
+        });
+        if watch.is_none() {
+            live.change(|status| status.watching = Watching::Sweeps("events are switched off".to_owned()));
+        }
+        Self {
+            settings,
+            live,
+            compile,
+            events,
+            hinted,
+            watch,
+            last: None,
+            number: 0,
+        }
+    }
+
+    fn run(mut self) {
+        let mut look = Look::First;
+        loop {
+            // A panic here would end reloading for good and leave everything else looking healthy.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.look(look))) {
+                let words = panic
+                    .downcast_ref::<&str>()
+                    .map(|words| (*words).to_owned())
+                    .or_else(|| panic.downcast_ref::<String>().cloned())
+                    .unwrap_or_default();
+                self.refuse(Faults::from(
+                    Fault::error("internal", format!("loading broke off: {words}"))
+                        .help("this is a mistake in gatepost; the files are tried again at the next change"),
+                ));
+            }
+            look = match self.wait() {
+                Some(look) => look,
+                None => return,
+            };
+        }
+    }
+
+    /// Waits for a reason to look; none if it is time to end.
+    fn wait(&mut self) -> Option<Look> {
+        match self.events.recv_timeout(self.settings.sweep) {
+            Ok(Event::Hint) => self.wait_for_quiet(),
+            Ok(Event::Reload) => Some(Look::Command),
+            Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => Some(Look::Sweep),
+        }
+    }
+
+    fn wait_for_quiet(&mut self) -> Option<Look> {
+        let since = Instant::now();
+        while since.elapsed() < self.settings.quiet_max {
+            self.hinted.store(false, Ordering::Release);
+            match self.events.recv_timeout(self.settings.quiet) {
+                Ok(Event::Hint) => {}
+                Ok(Event::Reload) => return Some(Look::Command),
+                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => break,
+            }
+        }
+        self.hinted.store(false, Ordering::Release);
+        Some(Look::Hint)
+    }
+
+    fn look(&mut self, look: Look) {
+        let started = Instant::now();
+        let tree = self.read();
+        let digest = tree.digest();
+        self.live.change(|status| status.last_sweep = Some(Instant::now()));
+        if self.last == Some(digest) && look != Look::Command {
+            return;
+        }
+        if look == Look::Sweep
+            && let Some(watch) = &mut self.watch
+        {
+            // Something changed and no event said so: the watches are not what they should be.
+            watch.reset();
+            self.update_watch(&tree);
+        }
+        self.last = Some(digest);
+        match (self.compile)(&tree) {
+            Ok(snapshot) => self.publish(snapshot, started),
+            Err(faults) => self.refuse(faults),
+        }
+    }
+
+    /// Reads the root until it holds still, within reason, and watches what it found.
+    fn read(&mut self) -> Tree {
+        let mut attempt = 1;
+        loop {
+            let tree = files::read(&self.settings.root, &self.settings.limits);
+            let unseen = self.update_watch(&tree);
+            // A file that is written without pause never holds still; after some tries what was read is taken, and
+            // it is checked like anything else. Links are read once in a pass, so that even then a pass does not mix
+            // two versions of what is replaced through a link.
+            if attempt == ATTEMPTS_MAX || !(tree.moved || unseen) {
+                return tree;
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Says whether something may have happened unseen.
+    fn update_watch(&mut self, tree: &Tree) -> bool {
+        let Some(watch) = &mut self.watch else { return false };
+        match watch.update(&tree.directories) {
+            Ok(fresh) => {
+                self.live.change(|status| status.watching = Watching::Events);
+                fresh
+            }
+            Err(reason) => {
+                let watching = Watching::Sweeps(reason.clone());
+                if self.live.status().watching != watching {
+                    warn!(reason, sweep_seconds = self.settings.sweep.as_secs(), "changes are found by sweeps alone");
+                }
+                self.live.change(|status| status.watching = watching);
+                false
+            }
+        }
+    }
+
+    fn publish(&mut self, snapshot: Snapshot, started: Instant) {
+        let mut warnings = snapshot.warnings().to_vec();
+        warnings.extend(snapshot.rehearse(self.settings.rehearsal_questions));
+        for warning in warnings.iter().take(20) {
+            warn!(code = warning.code, help = warning.help.as_deref(), "{warning}");
+        }
+        self.number += 1;
+        let counts = snapshot.counts();
+        info!(
+            revision = snapshot.revision(),
+            generation = self.number,
+            policies = counts.policies,
+            entities = counts.entities,
+            warnings = warnings.len(),
+            took_ms = started.elapsed().as_millis() as u64,
+            "loaded"
+        );
+        self.live.publish(Generation {
+            snapshot,
+            number: self.number,
+            loaded_at: SystemTime::now(),
+            load_took: started.elapsed(),
+            warnings,
+        });
+    }
+
+    fn refuse(&mut self, faults: Faults) {
+        let live = self.live.current().as_ref().map(|live| live.snapshot.revision().to_owned());
+        for fault in faults.iter().take(20) {
+            error!(
+                code = fault.code,
+                file = fault.place.as_ref().map(|place| &*place.file),
+                line = fault.place.as_ref().map(|place| place.line),
+                help = fault.help.as_deref(),
+                live,
+                "refused: {fault}"
+            );
+        }
+        self.live.change(|status| {
+            status.failures += 1;
+            status.pending = Some(Pending {
+                faults,
+                since: SystemTime::now(),
+            });
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Text;
+
+    fn snapshot(tree: &Tree) -> Result<Snapshot, Faults> {
+        compile(tree, &Options::default())
+    }
+
+    /// A root with one policy that can be edited.
+    fn root() -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        for (name, content) in [
+            (
+                "schema/s.cedarschema",
+                "entity U; action a appliesTo { principal: U, resource: U };",
+            ),
+            ("policies/p.cedar", "permit (principal, action, resource);"),
+            ("entities/none.json", "[]"),
+        ] {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            std::fs::write(path, content).expect("a file");
+        }
+        root
+    }
+
+    #[tokio::test]
+    async fn a_panic_while_loading_ends_neither_the_loader_nor_what_is_live() {
+        let root = root();
+        let live = Arc::new(Live::default());
+        let settings = LoaderSettings {
+            quiet: Duration::from_millis(10),
+            ..LoaderSettings::new(root.path())
+        };
+        let mut published = live.subscribe();
+        let compile: Compile = Box::new(|tree| {
+            let breaks = tree.files.iter().any(|file| file.text.content.contains("// break"));
+            assert!(!breaks, "planted");
+            snapshot(tree)
+        });
+        let loader = Loader::start_with(settings, live.clone(), compile).expect("a thread");
+        published.wait_for(|number| *number == 1).await.expect("a first generation");
+
+        let policy = root.path().join("policies/p.cedar");
+        std::fs::write(&policy, "// break\npermit (principal, action, resource);").expect("a file");
+        while live.status().failures == 0 {
+            tokio::task::yield_now().await;
+        }
+        let pending = live.status().pending.expect("a fault");
+        assert!(pending.faults.first().message.contains("planted"));
+        assert_eq!(live.current().as_ref().map(|live| live.number), Some(1));
+
+        std::fs::write(&policy, "forbid (principal, action, resource);").expect("a file");
+        published.wait_for(|number| *number == 2).await.expect("a second generation");
+        assert!(live.status().pending.is_none());
+        drop(loader);
+    }
+
+    #[test]
+    fn the_digest_tells_content_apart_and_nothing_else() {
+        let tree = |content: &str| Tree {
+            files: vec![files::File {
+                kind: Kind::Policies,
+                text: Text::new("policies/p.cedar", content),
+            }],
+            ..Tree::default()
+        };
+        assert_eq!(tree("a").digest(), tree("a").digest());
+        assert_ne!(tree("a").digest(), tree("b").digest());
+    }
+}

@@ -1,0 +1,63 @@
+//! `SHA256SUMS` at the top of a root: what each file must be.
+//!
+//! A file cut short can still be a valid file: a policy set without its last policies. Where a writer cannot replace
+//! all files at once, a manifest makes the difference visible. It has the format of `sha256sum`:
+//! `sha256sum $(find schema policies entities -type f) > SHA256SUMS`.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::files::File;
+use crate::engine::{Fault, Span, Text};
+
+/// The name of the manifest.
+pub(super) const NAME: &str = "SHA256SUMS";
+
+/// Holds the files against the manifest; faults are added to `faults`.
+pub(super) fn check(manifest: &Text, files: &[File], reads: impl Fn(&str) -> bool, faults: &mut Vec<Fault>) {
+    let mut listed: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
+    for line in manifest.content.lines() {
+        let span = manifest.span_of(line);
+        match line.split_once(' ') {
+            Some((hash, name)) if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                let name = name.trim_start_matches([' ', '*']).trim_start_matches("./");
+                listed.insert(name, (hash, span));
+            }
+            _ if line.trim().is_empty() => {}
+            _ => faults.push(
+                Fault::error("manifest", "not a line of `sha256sum`")
+                    .at(manifest, span)
+                    .help("write 64 hexadecimal digits, two spaces and a path below the root"),
+            ),
+        }
+    }
+    for file in files {
+        match listed.remove(&*file.text.name) {
+            Some((expected, _)) if expected.eq_ignore_ascii_case(&hash(&file.text)) => {}
+            Some((_, span)) => faults.push(
+                Fault::error("manifest", format!("`{}` is not the file that is listed here", file.text.name))
+                    .at(manifest, span)
+                    .help("it is being written, or was changed without the manifest"),
+            ),
+            None => faults.push(
+                Fault::error("manifest", format!("`{}` is not listed in `{NAME}`", file.text.name))
+                    .in_file(file.text.name.clone())
+                    .help(format!("add it to `{NAME}`, or remove it")),
+            ),
+        }
+    }
+    for (name, (_, span)) in listed.into_iter().filter(|(name, _)| reads(name)) {
+        faults.push(Fault::error("manifest", format!("`{name}` is listed here and missing")).at(manifest, span));
+    }
+}
+
+fn hash(text: &Text) -> String {
+    use std::fmt::Write;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text.content.as_bytes()) {
+        // Writing to a string does not fail.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
