@@ -12,6 +12,6 @@ mod loader;
 mod manifest;
 mod watch;
 
-pub use files::{File, FileLimits, Kind, Tree, is_root, read};
+pub use files::{File, FileLimits, Kind, Names, Tree, is_root, read};
 pub use live::{Generation, Live, Pending, Status, Watching};
 pub use loader::{Event, Loader, LoaderSettings, compile, compile_files};

@@ -589,7 +589,7 @@ pub const BAD: &[(&str, &str)] = &[
     ),
     (
         r#"{"subject":{"type":"user","id":"ines"},"action":{"name":"prescribe","properties":{"drug":"aspirin"}},"resource":{"type":"chart","id":"chart-7"}}"#,
-        "action.dose: required",
+        "action.properties.dose: required",
     ),
     (
         r#"{"subject":{"type":"user","id":"ines"},"action":{"name":"approve"},"resource":{"type":"invoice","id":"i-404","properties":{"lines":[{"code":"tea","price":1},{"code":"coffee"}]}}}"#,

@@ -300,6 +300,8 @@ impl Settings {
                 faults.push(with_help(Fault::error("settings", message), message_help(key)));
             }
         }
+        // The file's first, in the order of its lines.
+        faults.sort_by_key(|fault| fault.place.as_ref().map_or(usize::MAX, |place| place.span.offset));
         if faults.is_empty() { Ok(settings) } else { Err(faults) }
     }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::render::{self, Stream};
 use super::{AuthorizeArgs, DENY, FAILURE, Format, SUCCESS, USAGE, check, print, print_error, refuse_settings};
 use crate::engine::json::Json;
-use crate::engine::{Cause, Decision, Query, Snapshot};
+use crate::engine::{Cause, Decision, Entity, Query, Snapshot};
 use crate::serve::read_question;
 
 pub(super) fn run(args: &AuthorizeArgs) -> u8 {
@@ -101,8 +101,8 @@ fn from_flags(snapshot: &Snapshot, args: &AuthorizeArgs, depth_max: usize) -> Re
 
 /// `User::"ana"`, `App::User::"ana"`, or `user:ana`.
 fn entity(flag: &str, text: &str) -> Result<(String, String), Refused> {
-    if let Ok(uid) = text.parse::<cedar_policy::EntityUid>() {
-        return Ok((uid.type_name().to_string(), uid.id().unescaped().to_owned()));
+    if let Some(entity) = Entity::parse(text) {
+        return Ok(entity);
     }
     let mut from = 0;
     while let Some(colon) = text[from..].find(':').map(|at| at + from) {

@@ -116,7 +116,7 @@ impl Diagnostic for Shown<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.0.place.as_ref()?;
-        let first = LabeledSpan::new_primary_with_span(Some("here".to_owned()), (place.span.offset, place.span.len));
+        let first = LabeledSpan::new_primary_with_span(None, (place.span.offset, place.span.len));
         let others = self
             .0
             .related

@@ -50,6 +50,24 @@ pub(super) fn template_loc(template: &cedar_policy::Template) -> Option<Loc> {
     template.loc().cloned()
 }
 
+/// The clauses of a template as one expression.
+pub(super) fn template_body(template: &cedar_policy::Template) -> Option<&Expr> {
+    let template: &cedar_policy_core::ast::Template = template.as_ref();
+    template.non_scope_constraints()
+}
+
+/// Reads an entity as Cedar writes it, whichever way its id is escaped.
+///
+/// The public crate takes only the one spelling that it would print itself, in which even an apostrophe is escaped.
+pub(super) fn parse_entity(text: &str) -> Option<EntityUID> {
+    text.parse().ok()
+}
+
+/// The public form of an entity's name.
+pub(super) fn public_uid(uid: EntityUID) -> cedar_policy::EntityUid {
+    uid.into()
+}
+
 /// The core form of a public schema.
 pub(super) fn schema(schema: &cedar_policy::Schema) -> &ValidatorSchema {
     schema.as_ref()

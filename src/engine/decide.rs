@@ -158,11 +158,19 @@ impl Snapshot {
         }
         let mut referred = Vec::new();
         let context = self.context(action, &query.action, query.context, &mut referred)?;
+        let mut principal = self.side(principal, &query.principal, Part::Principal, None, &mut referred)?;
+        let same = principal.uid.entity_type() == &resource.ty && query.principal.id == query.resource.id;
+        // One entity on both sides has one set of attributes: what the resource brings comes on top.
+        let below = if same { principal.entity.as_ref() } else { None };
+        let resource = self.side(resource, &query.resource, Part::Resource, below, &mut referred)?;
+        if same {
+            principal.entity.clone_from(&resource.entity);
+        }
         Ok(Ok(Resolved {
             action,
             bucket,
-            principal: self.side(principal, &query.principal, Part::Principal, &mut referred)?,
-            resource: self.side(resource, &query.resource, Part::Resource, &mut referred)?,
+            principal,
+            resource,
             context,
             referred,
         }))
@@ -183,8 +191,13 @@ impl Snapshot {
         // `action.properties` stand in the context under `action`, where the schema has it; what the context itself
         // says under that name is not taken from two places.
         let merged;
+        let mut from_properties = false;
         let json = match (asked.properties, json) {
-            (Some(properties @ Json::Object(_)), json) if action.context.get("action").is_some() => {
+            // Many clients always send an empty object.
+            (Some(properties @ Json::Object(given)), json)
+                if !given.is_empty() && action.context.get("action").is_some() =>
+            {
+                from_properties = true;
                 let mut members = match json {
                     None | Some(Json::Null) => Vec::new(),
                     Some(Json::Object(members)) => members.clone(),
@@ -197,7 +210,16 @@ impl Snapshot {
             }
             (_, json) => json,
         };
-        let members = reader.members(json, &action.context, Required::Yes)?;
+        let members = reader
+            .members(json, &action.context, Required::Yes)
+            .map_err(|problem| match problem.path.strip_prefix(".action") {
+                Some(path) if from_properties && (path.is_empty() || path.starts_with(['.', '['])) => Problem {
+                    part: Part::Action,
+                    path: path.to_owned(),
+                    message: problem.message,
+                },
+                _ => problem,
+            })?;
         referred.append(&mut reader.entities);
         Ok(Context::Value(Arc::new(members)))
     }
@@ -208,10 +230,11 @@ impl Snapshot {
         entry: &TypeEntry,
         asked: &Entity<'_>,
         part: Part,
+        below: Option<&Arc<CoreEntity>>,
         referred: &mut Vec<EntityUID>,
     ) -> Result<Side, Problem> {
         let uid = EntityUID::from_components(entry.ty.clone(), Eid::new(SmolStr::new(asked.id)), None);
-        let stored = self.entities.get(&uid);
+        let stored = below.or_else(|| self.entities.get(&uid));
         let properties = match asked.properties {
             None | Some(Json::Null) => None,
             Some(properties) => Some(properties),
@@ -269,7 +292,7 @@ impl Snapshot {
                 action,
                 referred: &referred,
             };
-            let entities = slice(roots, bucket, &self.entities);
+            let entities = slice(roots, bucket, &self.vocabulary, &self.entities);
             let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
             for (number, policy) in with_body {
                 let Some(body) = &policy.body else { continue };

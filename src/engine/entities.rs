@@ -246,6 +246,11 @@ fn close(drafts: Vec<Draft<'_>>, parents: &[Vec<usize>], options: &Options, faul
     }
 
     let uids: Vec<EntityUID> = drafts.iter().map(|draft| draft.entity.uid().clone()).collect();
+    let known: HashSet<&EntityUID> = uids.iter().collect();
+    let enumerated: Vec<Vec<EntityUID>> = drafts
+        .iter()
+        .map(|draft| draft.entity.parents().filter(|parent| !known.contains(parent)).cloned().collect())
+        .collect();
     let mut ancestors: Vec<HashSet<usize>> = vec![HashSet::new(); drafts.len()];
     // Parents come before children in `order`.
     for &child in &order {
@@ -259,9 +264,11 @@ fn close(drafts: Vec<Draft<'_>>, parents: &[Vec<usize>], options: &Options, faul
         .into_iter()
         .enumerate()
         .map(|(number, mut draft)| {
-            for &ancestor in &ancestors[number] {
-                if !draft.entity.is_child_of(&uids[ancestor]) {
-                    draft.entity.add_indirect_ancestor(uids[ancestor].clone());
+            // An enumerated parent needs no entity of its own, so it is not among the numbers; it is handed down alike.
+            let above = ancestors[number].iter();
+            for uid in above.flat_map(|ancestor| enumerated[*ancestor].iter().chain([&uids[*ancestor]])) {
+                if !draft.entity.is_child_of(uid) {
+                    draft.entity.add_indirect_ancestor(uid.clone());
                 }
             }
             (uids[number].clone(), Arc::new(draft.entity))

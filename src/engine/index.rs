@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::core::{
-    self, ActionConstraint, EntityReference, EntityUID, Expr, ExprKind, Policy as CorePolicy,
+    self, ActionConstraint, EntityReference, EntityUID, Expr, ExprKind, Literal, Policy as CorePolicy,
     PrincipalOrResourceConstraint, ValidatorSchema, Var,
 };
 use super::policies::{PoliciesRead, PolicyInfo};
@@ -124,8 +124,12 @@ fn environments(vocabulary: &Vocabulary) -> HashMap<Environment, Bucket> {
 fn compile(policy: &CorePolicy, info: PolicyInfo, reach: Reach) -> Policy {
     let body = policy.non_scope_constraints_arc().cloned();
     let looks_at_action = body.as_deref().is_some_and(|body| {
-        body.subexpressions()
-            .any(|expr| matches!(expr.expr_kind(), ExprKind::Var(Var::Action)))
+        body.subexpressions().any(|expr| match expr.expr_kind() {
+            ExprKind::Var(Var::Action) => true,
+            // The action of the environment may be named instead.
+            ExprKind::Lit(Literal::EntityUID(uid)) => uid.is_action(),
+            _ => false,
+        })
     });
     Policy {
         info,

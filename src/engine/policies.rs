@@ -277,11 +277,11 @@ fn read_link(link: &LinkJson, read: &mut PoliciesRead, text: &Text, span: Span, 
                 continue;
             }
         };
-        match EntityUid::from_str(value) {
-            Ok(uid) => {
-                values.insert(slot_id, uid);
+        match core::parse_entity(value) {
+            Some(uid) => {
+                values.insert(slot_id, core::public_uid(uid));
             }
-            Err(_) => faults.push(
+            None => faults.push(
                 Fault::error("policy-link", format!("`{value}` is no entity"))
                     .at(text, span)
                     .help(r#"write it as in `User::"ana"`"#),

@@ -37,6 +37,14 @@ pub struct Action<'a> {
     pub properties: Option<&'a Json<'a>>,
 }
 
+impl Entity<'_> {
+    /// The type and id of an entity written as in Cedar: `App::User::"ana"`. None if it is not.
+    pub fn parse(text: &str) -> Option<(String, String)> {
+        let uid = super::core::parse_entity(text)?;
+        Some((uid.entity_type().to_string(), AsRef::<str>::as_ref(uid.eid()).to_owned()))
+    }
+}
+
 impl<'a> Query<'a> {
     /// A question without properties and context.
     pub fn plain(principal: (&'a str, &'a str), action: &'a str, resource: (&'a str, &'a str)) -> Self {

@@ -77,7 +77,7 @@ impl Snapshot {
             action,
             referred: &referred,
         };
-        let entities = slice(roots, bucket, &self.entities);
+        let entities = slice(roots, bucket, &self.vocabulary, &self.entities);
         let request = Request::new_unchecked(
             EntityUIDEntry::known(principal.uid().clone(), None),
             EntityUIDEntry::known((*action.uid).clone(), None),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cedar_policy::{Schema, SchemaFragment};
 
 use super::core::{self, Loc};
-use super::fault::Fault;
+use super::fault::{Fault, Severity};
 use super::text::{Span, Text};
 
 /// A schema, with what Cedar's own form of it leaves out.
@@ -26,10 +26,11 @@ pub(super) fn read(texts: &[Text], faults: &mut Vec<Fault>) -> Option<SchemaRead
         ));
         return None;
     }
-    let before = faults.len();
+    let errors = |faults: &[Fault]| faults.iter().filter(|fault| fault.severity == Severity::Error).count();
+    let before = errors(faults);
     faults.extend(texts.iter().flat_map(Fault::bidirectional));
     let fragments: Vec<SchemaFragment> = texts.iter().filter_map(|text| fragment(text, faults)).collect();
-    if faults.len() > before {
+    if errors(faults) > before {
         return None;
     }
     let mut type_aliases = BTreeMap::new();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::core::{self, Entities, Entity, EntityUID, Literal, PartialValue, Value, ValueKind};
 use super::entities::EntityStore;
 use super::index::Bucket;
-use super::vocabulary::ActionEntry;
+use super::vocabulary::{ActionEntry, Vocabulary};
 
 /// Where a slice begins.
 pub(super) struct Roots<'r> {
@@ -23,7 +23,7 @@ pub(super) struct Roots<'r> {
 ///
 /// Level 1 is the roots themselves, each further level what the attributes and tags of the last one refer to.
 /// INVARIANT: validation bounds every policy by its level, so what is left out cannot be looked at.
-pub(super) fn slice(roots: Roots<'_>, bucket: &Bucket, store: &EntityStore) -> Entities {
+pub(super) fn slice(roots: Roots<'_>, bucket: &Bucket, vocabulary: &Vocabulary, store: &EntityStore) -> Entities {
     let mut entities: Vec<Arc<Entity>> = Vec::with_capacity(4);
     let principal_is_resource = match (&roots.principal, &roots.resource) {
         (Some(principal), Some(resource)) => principal.uid() == resource.uid(),
@@ -42,7 +42,11 @@ pub(super) fn slice(roots: Roots<'_>, bucket: &Bucket, store: &EntityStore) -> E
 
     let mut seen: HashSet<EntityUID> = entities.iter().map(|entity| entity.uid().clone()).collect();
     let mut load = |uid: &EntityUID, into: &mut Vec<Arc<Entity>>| {
-        if let Some(entity) = store.get(uid)
+        let action = || {
+            let index = vocabulary.action_of(uid)?;
+            Some(&vocabulary.action_entry(index).entity)
+        };
+        if let Some(entity) = store.get(uid).or_else(action)
             && seen.insert(uid.clone())
         {
             into.push(entity.clone());

@@ -68,6 +68,12 @@ pub(super) fn validate(schema: &Schema, read: &PoliciesRead, level_max: u32, fau
     }
     let mut level = 1;
     while !deeper.is_empty() {
+        if level >= level_max {
+            for id in &deeper {
+                faults.push(too_deep(id, level + 1, level_max, &read.origins));
+            }
+            break;
+        }
         level += 1;
         let mut still = HashSet::new();
         let set = subset(&read.set, &deeper);
@@ -88,13 +94,6 @@ pub(super) fn validate(schema: &Schema, read: &PoliciesRead, level_max: u32, fau
                 },
             );
         }
-        // Past the limit it is still worth saying how deep, within reason.
-        if level >= level_max {
-            for id in &still {
-                faults.push(too_deep(id, level + 1, level_max, &read.origins));
-            }
-            break;
-        }
         deeper = still;
     }
     levels
@@ -103,12 +102,13 @@ pub(super) fn validate(schema: &Schema, read: &PoliciesRead, level_max: u32, fau
 /// Settles the policies that look into entities that they name, taking them out of `deeper`.
 fn named_entities_first(set: &PolicySet, deeper: &mut HashSet<PolicyId>, levels: &mut Levels) -> Vec<PolicyId> {
     let mut settled = Vec::new();
-    for policy in set.policies() {
-        // A link stands for its template in the validator's eyes.
-        let id = policy.template_id().unwrap_or_else(|| policy.id());
-        let Some(body) = core::policy(policy).non_scope_constraints() else {
-            continue;
-        };
+    // The validator looks at templates, linked or not, and never at their links.
+    let policies = set.policies().filter(|policy| policy.is_static());
+    let bodies = policies
+        .map(|policy| (policy.id(), core::policy(policy).non_scope_constraints()))
+        .chain(set.templates().map(|template| (template.id(), core::template_body(template))));
+    for (id, body) in bodies {
+        let Some(body) = body else { continue };
         if deeper.contains(id) && body.subexpressions().any(looks_into_named) {
             deeper.remove(id);
             let reach = Reach {

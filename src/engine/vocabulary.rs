@@ -299,7 +299,11 @@ impl<T: Copy + PartialEq> Names<T> {
         Self {
             exact: declared
                 .iter()
-                .map(|declaration| (declaration.exact.clone().into_boxed_str(), declaration.target))
+                .flat_map(|declaration| {
+                    // Cedar prints an apostrophe escaped, and reads it either way.
+                    let unescaped = declaration.exact.replace("\\'", "'");
+                    [declaration.exact.clone(), unescaped].map(|name| (name.into_boxed_str(), declaration.target))
+                })
                 .collect(),
             folded,
         }

@@ -1,6 +1,7 @@
 //! One pass over the files of a root.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -87,13 +88,47 @@ pub struct Tree {
     pub files: Vec<File>,
     /// Faults of reading: whoever finds one here refuses the tree.
     pub faults: Vec<Fault>,
-    /// Directories whose changes matter.
-    pub directories: BTreeSet<PathBuf>,
+    /// Directories in which changes matter, and which.
+    pub directories: BTreeMap<PathBuf, Names>,
     /// Whether something moved while it was read.
     pub moved: bool,
 }
 
+/// Which names of a directory matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// All of them.
+    All,
+    /// Just these: the directory is a busy one, or somebody else's.
+    Only(BTreeSet<OsString>),
+}
+
+impl Names {
+    /// Whether this name matters.
+    pub fn has(&self, name: &std::ffi::OsStr) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(name),
+        }
+    }
+}
+
 impl Tree {
+    /// Watches for one name in a directory, or for all.
+    fn watch(&mut self, directory: PathBuf, name: Option<OsString>) {
+        let names = self
+            .directories
+            .entry(directory)
+            .or_insert_with(|| Names::Only(BTreeSet::new()));
+        match (names, name) {
+            (names, None) => *names = Names::All,
+            (Names::Only(names), Some(name)) => {
+                names.insert(name);
+            }
+            (Names::All, Some(_)) => {}
+        }
+    }
+
     /// A hash of names, contents and faults: two equal ones need no second compilation.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
@@ -150,7 +185,14 @@ pub fn read(root: &Path, limits: &FileLimits) -> Tree {
     let mut again = Tree::default();
     let after = walk(root, limits, &mut again);
     tree.moved |= after.is_none_or(|after| after.entries != before.entries);
-    tree.directories.append(&mut again.directories);
+    for (directory, names) in again.directories {
+        match names {
+            Names::All => tree.watch(directory, None),
+            Names::Only(names) => names
+                .into_iter()
+                .for_each(|name| tree.watch(directory.clone(), Some(name))),
+        }
+    }
     if let Some(entry) = before.manifest {
         tree.check_manifest(&entry, limits);
     }
@@ -251,7 +293,11 @@ fn walk(root: &Path, limits: &FileLimits, tree: &mut Tree) -> Option<Walk> {
     };
     let found = walker.root(root, &mut links);
     let entries = std::mem::take(&mut walker.entries);
-    tree.directories.append(&mut links.followed_in);
+    for link in links.followed {
+        if let (Some(directory), Some(name)) = (link.parent(), link.file_name()) {
+            tree.watch(directory.to_owned(), Some(name.to_owned()));
+        }
+    }
     found.map(|manifest| Walk { entries, manifest })
 }
 
@@ -288,8 +334,8 @@ impl Walker<'_> {
         };
         // Whatever happens to the root shows in its parent.
         let parent = absolute.parent().unwrap_or(Path::new("/"));
-        if let Ok(parent) = links.resolve(parent) {
-            self.tree.directories.insert(parent);
+        if let (Ok(parent), Some(name)) = (links.resolve(parent), absolute.file_name()) {
+            self.tree.watch(parent, Some(name.to_owned()));
         }
         match links.resolve(&absolute).and_then(|real| Ok((fs::metadata(&real)?, real))) {
             Ok((metadata, real)) if metadata.is_dir() => self.real_root = real,
@@ -303,8 +349,10 @@ impl Walker<'_> {
             }
         }
         let real_root = self.real_root.clone();
-        self.tree.directories.insert(real_root.clone());
+        // The root itself may hold anything else, such as a build that is under way.
+        self.tree.watch(real_root.clone(), Some(manifest::NAME.into()));
         for kind in Kind::ALL {
+            self.tree.watch(real_root.clone(), Some(kind.directory().into()));
             let files_before = self.entries.len();
             let faults_before = self.tree.faults.len();
             self.directory(kind, kind.directory(), &real_root.join(kind.directory()), &mut Vec::new(), links);
@@ -358,7 +406,7 @@ impl Walker<'_> {
             Ok(entries) => entries,
             Err(error) => return self.fault(name, &error),
         };
-        self.tree.directories.insert(real.clone());
+        self.tree.watch(real.clone(), None);
         let mut names: Vec<_> = entries.into_iter().map(|entry| entry.file_name()).collect();
         names.sort();
         above.push(real.clone());

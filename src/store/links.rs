@@ -4,7 +4,7 @@
 //! file asked that link anew, a replacement between two questions would mix two versions. So a pass asks each link once,
 //! and reads files under the paths that came out, which lie in one version or the other.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -16,8 +16,8 @@ const HOPS_MAX: usize = 40;
 #[derive(Default)]
 pub(super) struct Links {
     targets: HashMap<PathBuf, Option<PathBuf>>,
-    /// Directories that hold a link which was followed: when it is replaced, that is where it shows.
-    pub(super) followed_in: BTreeSet<PathBuf>,
+    /// Links that were followed.
+    pub(super) followed: Vec<PathBuf>,
 }
 
 impl Links {
@@ -43,7 +43,7 @@ impl Links {
             if hops > HOPS_MAX {
                 return Err(io::Error::other(format!("more than {HOPS_MAX} symbolic links in a row, or a loop of them")));
             }
-            self.followed_in.insert(resolved.clone());
+            self.followed.push(candidate);
             if target.is_absolute() {
                 resolved = PathBuf::from("/");
             }

@@ -1,6 +1,6 @@
 //! Events of the file system, as hints to look.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use super::files::Names;
 
 /// Watches directories, each by itself, and calls back for what happens in them.
 pub(super) struct Watch {
@@ -17,9 +19,15 @@ pub(super) struct Watch {
 
 /// What the watcher's own thread needs.
 struct Shared {
-    /// Device and inode of each watched directory: a new one at an old path needs a new watch.
-    watched: Mutex<HashMap<PathBuf, (u64, u64)>>,
+    watched: Mutex<HashMap<PathBuf, Watched>>,
     hint: Box<dyn Fn() + Send + Sync>,
+}
+
+/// A directory that is watched.
+struct Watched {
+    /// Device and inode: a new directory at an old path needs a new watch.
+    identity: (u64, u64),
+    names: Names,
 }
 
 impl Watch {
@@ -39,17 +47,17 @@ impl Watch {
     ///
     /// # Errors
     /// The system has no watch to spare, or no events at all. What could be watched is watched.
-    pub(super) fn update(&mut self, directories: &BTreeSet<PathBuf>) -> Result<bool, String> {
+    pub(super) fn update(&mut self, directories: &BTreeMap<PathBuf, Names>) -> Result<bool, String> {
         let wanted: HashMap<&Path, (u64, u64)> = directories
-            .iter()
+            .keys()
             .filter_map(|path| {
                 let metadata = fs::metadata(path).ok()?;
                 Some((path.as_path(), (metadata.dev(), metadata.ino())))
             })
             .collect();
         let mut gone = Vec::new();
-        self.shared.watched().retain(|path, identity| {
-            let stays = wanted.get(path.as_path()) == Some(identity);
+        self.shared.watched().retain(|path, watched| {
+            let stays = wanted.get(path.as_path()) == Some(&watched.identity);
             if !stays {
                 gone.push(path.clone());
             }
@@ -62,8 +70,12 @@ impl Watch {
             }
         }
         let mut fresh = false;
-        for (path, identity) in wanted {
-            if self.shared.watched().contains_key(path) {
+        for (path, names) in directories {
+            let Some(&identity) = wanted.get(path.as_path()) else { continue };
+            let names = names.clone();
+            if let Some(known) = self.shared.watched().get_mut(path) {
+                fresh |= known.names != names;
+                known.names = names;
                 continue;
             }
             let watcher = match &mut self.watcher {
@@ -72,10 +84,12 @@ impl Watch {
             };
             // A watch that the system dropped, because its directory went, may still be in the watcher's books.
             let _ = watcher.unwatch(path);
-            watcher
-                .watch(path, RecursiveMode::NonRecursive)
-                .map_err(|error| format!("cannot watch `{}`: {error}", path.display()))?;
-            self.shared.watched().insert(path.to_owned(), identity);
+            // Known first: what happens from the moment of watching on is not to be missed.
+            self.shared.watched().insert(path.clone(), Watched { identity, names });
+            if let Err(error) = watcher.watch(path, RecursiveMode::NonRecursive) {
+                self.shared.watched().remove(path);
+                return Err(format!("cannot watch `{}`: {error}", path.display()));
+            }
             fresh = true;
         }
         Ok(fresh)
@@ -89,29 +103,40 @@ impl Watch {
 }
 
 impl Shared {
-    fn watched(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, (u64, u64)>> {
+    fn watched(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Watched>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn happened(&self, event: notify::Result<notify::Event>) {
-        match event {
-            Ok(event) if is_our_own_reading(&event.kind) => return,
+        if self.matters(event) {
+            (self.hint)();
+        }
+    }
+
+    fn matters(&self, event: notify::Result<notify::Event>) -> bool {
+        let mut watched = self.watched();
+        let event = match event {
+            Ok(event) if is_our_own_reading(&event.kind) => return false,
+            Ok(event) if !event.need_rescan() => event,
+            // Events were lost, and with them perhaps the end of a watch.
+            Ok(_) | Err(_) => {
+                watched.clear();
+                return true;
+            }
+        };
+        let mut matters = event.paths.is_empty();
+        for path in &event.paths {
             // A watched directory that has gone takes its watch along, and the next one at its path may have the same
             // inode: forget it, so that it is watched anew.
-            Ok(event) => {
-                let mut watched = self.watched();
-                if !matches!(event.kind, EventKind::Access(_)) {
-                    for path in &event.paths {
-                        watched.remove(path);
-                    }
-                }
-                if event.need_rescan() {
-                    watched.clear();
-                }
-            }
-            Err(_) => self.watched().clear(),
+            let is_change = !matches!(event.kind, EventKind::Access(_));
+            let of_itself = is_change && watched.remove(path).is_some();
+            let in_parent = path.parent().zip(path.file_name());
+            matters |= of_itself
+                || in_parent.is_some_and(|(parent, name)| {
+                    watched.get(parent).is_none_or(|directory| directory.names.has(name))
+                });
         }
-        (self.hint)();
+        matters
     }
 }
 

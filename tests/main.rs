@@ -1,0 +1,17 @@
+//! The one integration-test binary: whole sidecars over real sockets and real file systems.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
+
+mod support;
+
+mod access_model;
+mod bad_requests;
+mod clinic;
+mod clinic_cases;
+mod command_line;
+mod engine_laws;
+mod hostile;
+mod model_cases;
+mod protocol;
+mod reload;
+mod tidy;
