@@ -12,7 +12,7 @@ mod node;
 mod project;
 mod rules;
 
-use crate::engine::{Fault, Record, Text, UnknownParents};
+use crate::engine::{Fault, Record, Severity, Text, UnknownParents};
 
 /// Reads all documents as one directory and projects it into entities.
 ///
@@ -28,7 +28,7 @@ pub fn read(texts: &[Text], unknown: UnknownParents) -> (Vec<Record>, Vec<Fault>
             Err(fault) => faults.push(*fault),
         }
     }
-    if texts.is_empty() || !faults.is_empty() {
+    if texts.is_empty() || faults.iter().any(|fault| fault.severity == Severity::Error) {
         return (Vec::new(), faults);
     }
     rules::check(&directory, unknown, &mut faults);

@@ -11,6 +11,7 @@ mod text;
 
 mod core;
 mod entities;
+mod nesting;
 mod policies;
 mod schema;
 mod shape;

@@ -21,5 +21,5 @@ pub use accept::{Server, serve};
 pub use authzen::read_question;
 pub use guard::Hosts;
 pub use listen::{Address, BindError, Listener, bind};
-pub use service::{Limits, ServeSettings, Service};
+pub use service::{Ask, Limits, ServeSettings, Service, answer};
 pub use tally::Tally;

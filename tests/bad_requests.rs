@@ -190,7 +190,7 @@ fn assert_marked(answer: &Answer, id: &str, revision: &str, shown: &str) {
 }
 
 /// The revision that a sidecar serves.
-fn revision(sidecar: &Sidecar) -> String {
+pub(crate) fn revision(sidecar: &Sidecar) -> String {
     let current = sidecar.live().current();
     current.as_ref().expect("a generation").snapshot.revision().to_owned()
 }
@@ -747,7 +747,7 @@ async fn a_body_of_a_mebibyte_is_served_and_one_byte_more_is_refused_and_ends_th
 }
 
 /// A request whose body comes in chunks.
-fn chunked(path: &str, body: &[u8], chunk: usize) -> Ask {
+pub(crate) fn chunked(path: &str, body: &[u8], chunk: usize) -> Ask {
     let mut chunks = Vec::new();
     for piece in body.chunks(chunk) {
         chunks.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());

@@ -13,5 +13,5 @@ mod engine_laws;
 mod hostile;
 mod model_cases;
 mod protocol;
-mod reload;
+// mod reload;
 mod tidy;

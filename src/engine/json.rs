@@ -105,6 +105,7 @@ impl JsonError {
 }
 
 /// One value, with what is left of the depth.
+#[derive(Clone, Copy)]
 struct Seed {
     depth_left: usize,
 }
@@ -163,14 +164,16 @@ impl<'de> Visitor<'de> for Seed {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
+        let inner = self.deeper()?;
         let mut array = Vec::new();
-        while let Some(item) = items.next_element_seed(self.deeper()?)? {
+        while let Some(item) = items.next_element_seed(inner)? {
             array.push(item);
         }
         Ok(Json::Array(array))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
+        let inner = self.deeper()?;
         let mut object: Vec<(Cow<'de, str>, Json<'de>)> = Vec::new();
         // Beyond a handful of members a set finds a repeated name faster than looking at each.
         let mut seen: Option<std::collections::HashSet<Cow<'de, str>>> = None;
@@ -182,7 +185,7 @@ impl<'de> Visitor<'de> for Seed {
             if repeated {
                 return Err(A::Error::custom(format!("the member name `{name}` occurs twice")));
             }
-            let value = members.next_value_seed(self.deeper()?)?;
+            let value = members.next_value_seed(inner)?;
             object.push((name, value));
             if seen.is_none() && object.len() == 16 {
                 seen = Some(object.iter().map(|(name, _)| name.clone()).collect());
@@ -262,12 +265,14 @@ mod tests {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Json::read(nested(8).as_bytes(), 8).is_ok());
         assert!(Json::read(nested(9).as_bytes(), 8).is_err());
+        assert!(Json::read(br#"{"a":{"a":{}}}"#, 3).is_ok());
+        assert!(Json::read(br#"{"a":{"a":{}}}"#, 2).is_err());
         assert!(Json::read("[".repeat(1_000_000).as_bytes(), 64).is_err());
     }
 
     #[test]
     fn numbers_are_exact_or_refused_and_strings_are_unicode() {
-        assert_eq!(Json::read(b"9007199254740993", 1), Ok(Json::Long(9_007_199_254_740_993)));
+        assert_eq!(Json::read(b"9007199254740993", 0), Ok(Json::Long(9_007_199_254_740_993)));
         assert_eq!(Json::read(b"-9223372036854775808", 1), Ok(Json::Long(i64::MIN)));
         for wide in [&b"9223372036854775808"[..], b"18446744073709551616"] {
             assert!(matches!(Json::read(wide, 1), Ok(Json::Float(_))), "{wide:?}");

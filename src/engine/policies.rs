@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::core::{self, Effect};
 use super::fault::{Fault, nearest};
 use super::json::{Json, JsonError};
+use super::nesting;
 use super::text::{Place, Span, Text};
 
 /// How deep a file of JSON may nest.
@@ -139,6 +140,9 @@ pub(super) fn read(texts: &[Text], faults: &mut Vec<Fault>) -> PoliciesRead {
 }
 
 fn read_cedar(text: &Text, read: &mut PoliciesRead, faults: &mut Vec<Fault>) {
+    if let Some(fault) = nesting::check(text) {
+        return faults.push(fault);
+    }
     let set = match PolicySet::from_str(&text.content) {
         Ok(set) => set,
         Err(errors) => {
@@ -180,6 +184,14 @@ fn read_cedar(text: &Text, read: &mut PoliciesRead, faults: &mut Vec<Fault>) {
             None => format!("{}#{}", text.name, number + 1),
         };
         let id = PolicyId::new(id);
+        let body = match &statement {
+            Either::Policy(policy) => core::policy(policy).non_scope_constraints(),
+            Either::Template(template) => core::template_body(template),
+        };
+        if body.is_some_and(nesting::is_too_deep) {
+            faults.push(nesting::too_deep(text, span));
+            continue;
+        }
         match statement {
             Either::Policy(policy) => read.add_policy(policy.new_id(id), text, span, faults),
             Either::Template(template) => read.add_template(template.new_id(id), text, span, faults),

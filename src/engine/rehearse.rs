@@ -39,7 +39,8 @@ impl Snapshot {
             .filter(|(_, bucket)| !bucket.policies.is_empty())
             .collect();
         environments.sort_by_key(|(environment, _)| *environment);
-        let share = questions_max / environments.len().max(1);
+        let share = (questions_max / environments.len().max(1)).max(1);
+        let mut left = questions_max;
         let mut erring: BTreeMap<u32, Fault> = BTreeMap::new();
         for (environment, _) in environments {
             let none = Vec::new();
@@ -49,7 +50,9 @@ impl Snapshot {
                 continue;
             }
             // Each principal and each resource comes up, not each pair.
-            for turn in 0..principals.len().max(resources.len()).min(share.max(1)) {
+            let turns = principals.len().max(resources.len()).min(share).min(left);
+            left -= turns;
+            for turn in 0..turns {
                 let principal = principals[turn % principals.len()];
                 let resource = resources[turn % resources.len()];
                 self.rehearse_one(environment, principal, resource, &mut erring);

@@ -6,6 +6,7 @@ use cedar_policy::{Schema, SchemaFragment};
 
 use super::core::{self, Loc};
 use super::fault::{Fault, Severity};
+use super::nesting;
 use super::text::{Span, Text};
 
 /// A schema, with what Cedar's own form of it leaves out.
@@ -56,6 +57,10 @@ fn fragment(text: &Text, faults: &mut Vec<Fault>) -> Option<SchemaFragment> {
         return SchemaFragment::from_json_str(&text.content)
             .map_err(|error| faults.push(Fault::from_cedar("schema-syntax", &error, Some(text))))
             .ok();
+    }
+    if let Some(fault) = nesting::check(text) {
+        faults.push(fault);
+        return None;
     }
     match SchemaFragment::from_cedarschema_str(&text.content) {
         Ok((fragment, warnings)) => {

@@ -8,7 +8,7 @@ use super::text::{Span, Text};
 /// Everything that a snapshot is made of.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// Cedar schemas: `*.cedarschema` in Cedar's syntax, `*.json` in its JSON format.
+    /// Cedar schemas: in Cedar's syntax, or in its JSON format if the name ends in `.json`.
     pub schema: Vec<Text>,
     /// Policies: `*.cedar` in Cedar's syntax; `*.json` as a policy set, one policy, or an array of template links.
     pub policies: Vec<Text>,

@@ -6,7 +6,8 @@
 //! and chunk extensions.
 //!
 //! The bytes pass through on their way to hyper. Where one of these is seen, the line's end is overwritten by a NUL
-//! that no parser takes, so that hyper itself answers 400 and closes; nothing after it gets through.
+//! that no parser takes and the message is ended there, so that hyper itself answers 400 and closes; nothing after it
+//! gets through.
 
 use std::io;
 use std::pin::Pin;
@@ -20,11 +21,16 @@ use super::connections::{Connection, Phase};
 /// The longest line that is kept from one read to the next; hyper refuses heads that are longer.
 const LINE_MAX: usize = 64 << 10;
 
+/// What a refused message is cut short with: an end of the head, so that hyper looks at it at once, and finds the NUL.
+const ENDING: &[u8] = b"\n\n";
+
 /// A stream whose incoming bytes are looked at.
 pub(super) struct Strict<S> {
     stream: S,
     scanner: Scanner,
     connection: Arc<Connection>,
+    /// What still has to be said of a refused message.
+    ending: &'static [u8],
 }
 
 impl<S> Strict<S> {
@@ -33,6 +39,7 @@ impl<S> Strict<S> {
             stream,
             scanner: Scanner::default(),
             connection,
+            ending: ENDING,
         }
     }
 }
@@ -40,19 +47,28 @@ impl<S> Strict<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.scanner.state == State::Refused {
+            // What is left of the end of the refused message, and then no more.
+            let left = this.ending.len().min(buf.remaining());
+            buf.put_slice(&this.ending[..left]);
+            this.ending = &this.ending[left..];
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let result = Pin::new(&mut this.stream).poll_read(cx, buf);
         if matches!(result, Poll::Ready(Ok(()))) {
-            let fresh = &mut buf.filled_mut()[before..];
-            if !fresh.is_empty() {
-                this.scanner.scan(fresh);
-                match this.scanner.state {
-                    State::Line if this.scanner.part == Part::RequestLine && this.scanner.line.is_empty() => {
-                        this.connection.enter(Phase::Busy);
-                    }
-                    State::Line if this.scanner.part != Part::Trailer => this.connection.enter(Phase::Head),
-                    _ => this.connection.enter(Phase::Busy),
-                }
+            let heads = this.scanner.heads;
+            let kept = this.scanner.scan(&mut buf.filled_mut()[before..]);
+            buf.set_filled(before + kept);
+            if this.scanner.state == State::Refused {
+                let room = this.ending.len().min(buf.remaining());
+                buf.put_slice(&this.ending[..room]);
+                this.ending = &this.ending[room..];
+            }
+            if this.scanner.heads > heads || this.scanner.is_in_body() {
+                this.connection.enter(Phase::Busy);
+            } else if this.scanner.is_in_head() {
+                this.connection.enter(Phase::Head);
             }
         }
         result
@@ -109,6 +125,8 @@ struct Scanner {
     line: Vec<u8>,
     content_length: Option<u64>,
     chunked: bool,
+    /// How many heads have come to their end.
+    heads: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,48 +155,65 @@ enum Part {
 struct Refused;
 
 impl Scanner {
-    /// Looks at fresh bytes, and spoils them where they are refused.
-    fn scan(&mut self, mut bytes: &mut [u8]) {
-        while !bytes.is_empty() {
+    /// Looks at fresh bytes, and says how many of them may go on: all, or those up to what is refused, whose last byte is
+    /// spoiled.
+    fn scan(&mut self, bytes: &mut [u8]) -> usize {
+        let mut at = 0;
+        while at < bytes.len() {
             match self.state {
-                State::Refused => {
-                    bytes.fill(0);
-                    return;
-                }
+                State::Refused => return 0,
                 State::Bytes { left } => {
-                    let skipped = left.min(bytes.len() as u64);
+                    let skipped = left.min((bytes.len() - at) as u64);
                     self.state = match left - skipped {
                         0 => State::Line,
                         left => State::Bytes { left },
                     };
-                    bytes = &mut bytes[skipped as usize..];
+                    at += skipped as usize;
                 }
                 State::Line => {
-                    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
-                        if self.line.len() + bytes.len() > LINE_MAX {
-                            self.state = State::Refused;
-                            bytes.fill(0);
-                        } else {
-                            self.line.extend_from_slice(bytes);
+                    let end = bytes[at..].iter().position(|byte| *byte == b'\n').map(|end| at + end);
+                    let Some(end) = end else {
+                        if self.line.len() + bytes.len() - at <= LINE_MAX {
+                            self.line.extend_from_slice(&bytes[at..]);
+                            return bytes.len();
                         }
-                        return;
+                        return self.refuse(bytes, bytes.len() - 1);
                     };
-                    let (line, rest) = bytes.split_at_mut(end + 1);
                     let taken = if self.line.is_empty() {
-                        self.take(line)
+                        self.take(&bytes[at..=end])
                     } else {
                         let mut whole = std::mem::take(&mut self.line);
-                        whole.extend_from_slice(line);
+                        whole.extend_from_slice(&bytes[at..=end]);
                         self.take(&whole)
                     };
                     if let Err(Refused) = taken {
-                        self.state = State::Refused;
-                        line[end] = 0;
+                        return self.refuse(bytes, end);
                     }
-                    bytes = rest;
+                    at = end + 1;
                 }
             }
         }
+        bytes.len()
+    }
+
+    fn refuse(&mut self, bytes: &mut [u8], at: usize) -> usize {
+        self.state = State::Refused;
+        bytes[at] = 0;
+        at + 1
+    }
+
+    /// Whether a head has begun and not ended. Empty lines before one do not begin it.
+    fn is_in_head(&self) -> bool {
+        match self.part {
+            Part::RequestLine => self.state == State::Refused || !self.line.is_empty(),
+            Part::Header => true,
+            Part::ChunkSize | Part::ChunkEnd | Part::Trailer => false,
+        }
+    }
+
+    fn is_in_body(&self) -> bool {
+        matches!(self.state, State::Bytes { .. })
+            || matches!(self.part, Part::ChunkSize | Part::ChunkEnd | Part::Trailer)
     }
 
     /// Takes one line with its end.
@@ -206,6 +241,7 @@ impl Scanner {
     }
 
     fn end_of_head(&mut self) {
+        self.heads += 1;
         if self.chunked {
             self.part = Part::ChunkSize;
             return;
@@ -266,11 +302,13 @@ mod tests {
         let results: Vec<bool> = (1..=text.len())
             .map(|size| {
                 let mut scanner = Scanner::default();
-                let mut bytes = text.as_bytes().to_vec();
-                for piece in bytes.chunks_mut(size) {
-                    scanner.scan(piece);
+                let mut passed = Vec::new();
+                for piece in text.as_bytes().chunks(size) {
+                    let mut piece = piece.to_vec();
+                    let kept = scanner.scan(&mut piece);
+                    passed.extend_from_slice(&piece[..kept]);
                 }
-                bytes == text.as_bytes()
+                passed == text.as_bytes()
             })
             .collect();
         assert!(results.iter().all(|result| *result == results[0]), "{text:?}: {results:?}");
@@ -321,8 +359,9 @@ mod tests {
     #[test]
     fn nothing_gets_through_after_a_refusal() {
         let mut bytes = b"GET / HTTP/1.1\nHost: x\r\n\r\nGET /admin HTTP/1.1\r\n\r\n".to_vec();
-        Scanner::default().scan(&mut bytes);
-        assert_eq!(&bytes[..14], b"GET / HTTP/1.1");
-        assert!(bytes[14..].iter().all(|byte| *byte == 0));
+        let mut scanner = Scanner::default();
+        let kept = scanner.scan(&mut bytes);
+        assert_eq!(&bytes[..kept], b"GET / HTTP/1.1\0");
+        assert_eq!(scanner.scan(&mut b"GET / HTTP/1.1\r\n\r\n".to_vec()), 0);
     }
 }

@@ -129,13 +129,15 @@ fn is_json(value: &[u8]) -> bool {
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }
 
-/// Methods that no route has, whatever the path.
-pub(super) fn check_method(method: &Method) -> Result<(), Problem> {
+/// The problem of a path that there is not; of a method that no route has, whatever the path.
+pub(super) fn nothing_here(method: &Method) -> Problem {
     match *method {
-        Method::TRACE | Method::CONNECT | Method::HEAD | Method::OPTIONS => Err(Problem::not_allowed(
-            format!("the method {method} is not supported"),
-            "GET, POST",
-        )),
-        _ => Ok(()),
+        Method::TRACE | Method::CONNECT | Method::HEAD | Method::OPTIONS => {
+            Problem::not_allowed(format!("the method {method} is not supported"), "GET, POST")
+        }
+        _ => Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is nothing here: see /.well-known/authzen-configuration for what there is",
+        ),
     }
 }

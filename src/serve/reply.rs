@@ -47,11 +47,15 @@ impl Problem {
     }
 
     /// `{"error":{"status":400,"message":"…"}}`
-    pub(super) fn into_response(self) -> Response<Body> {
+    pub(super) fn body(&self) -> Vec<u8> {
         let mut body = b"{\"error\":".to_vec();
         write_error(&mut body, self.status, &self.message);
         body.push(b'}');
-        let mut response = json(self.status, body.into());
+        body
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        let mut response = json(self.status, self.body().into());
         let headers = response.headers_mut();
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::authzen::{self, Answer, BatchRules, Inherit, Metadata};
 use super::connections::{Connection, Connections, Patience, Phase};
-use super::guard::{Head, Hosts, check_method};
+use super::guard::{Head, Hosts, nothing_here};
 use super::operations;
 use super::reply::{self, Body, Problem};
 use super::tally::{Tally, add};
@@ -105,10 +105,43 @@ pub struct Service {
 }
 
 /// Which decision is asked for.
-#[derive(Clone, Copy)]
-enum Ask {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// An evaluation.
     One,
+    /// Evaluations.
     Batch,
+}
+
+/// Answers a request's body, with the default limits and without a server: a status and a body.
+pub fn answer(snapshot: &Snapshot, ask: Ask, body: &[u8]) -> (u16, Vec<u8>) {
+    let limits = Limits::default();
+    let rules = BatchRules {
+        items_max: limits.batch_items_max,
+        inherit: Inherit::Nothing,
+    };
+    match answered(snapshot, ask, body, limits.json_depth_max, rules, &Tally::default()) {
+        Ok(Answer { body, .. }) => (StatusCode::OK.as_u16(), body.into()),
+        Err(problem) => (problem.status.as_u16(), problem.body()),
+    }
+}
+
+fn answered(
+    snapshot: &Snapshot,
+    ask: Ask,
+    body: &[u8],
+    depth_max: usize,
+    rules: BatchRules,
+    tally: &Tally,
+) -> Result<Answer, Problem> {
+    let root = Json::read(body, depth_max).map_err(|error| {
+        add(&tally.problems);
+        Problem::new(StatusCode::BAD_REQUEST, format!("the body is not valid JSON: {error}"))
+    })?;
+    match ask {
+        Ask::One => authzen::evaluate(snapshot, &root, tally),
+        Ask::Batch => authzen::evaluations(snapshot, &root, rules, tally),
+    }
 }
 
 impl Service {
@@ -183,15 +216,13 @@ impl Service {
         };
         let head = Head::of(request.headers());
         head.check(request.uri(), hosts).map_err(refused)?;
-        check_method(request.method()).map_err(refused)?;
         let ask = match request.uri().path() {
             authzen::EVALUATION => Ask::One,
             authzen::EVALUATIONS => Ask::Batch,
             path => {
                 let known = operations::PATHS.contains(&path) || self.metadata.paths.iter().any(|known| known == path);
                 if !known {
-                    let message = "there is nothing here: see /.well-known/authzen-configuration for what there is";
-                    return Err(refused(Problem::new(StatusCode::NOT_FOUND, message)));
+                    return Err(refused(nothing_here(request.method())));
                 }
                 if request.method() != Method::GET {
                     return Err(refused(Problem::not_allowed("only GET is supported here", "GET")));
@@ -243,18 +274,11 @@ impl Service {
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message));
         };
         let snapshot = &generation.snapshot;
-        let root = Json::read(body, self.limits.json_depth_max).map_err(|error| {
-            add(&self.tally.problems);
-            Problem::new(StatusCode::BAD_REQUEST, format!("the body is not valid JSON: {error}"))
-        })?;
         let answered = catch_unwind(AssertUnwindSafe(|| {
             if let Some(before) = self.before_decision {
                 before();
             }
-            match ask {
-                Ask::One => authzen::evaluate(snapshot, &root, &self.tally),
-                Ask::Batch => authzen::evaluations(snapshot, &root, self.batch, &self.tally),
-            }
+            answered(snapshot, ask, body, self.limits.json_depth_max, self.batch, &self.tally)
         }));
         let answered = match answered {
             Ok(answered) => answered,

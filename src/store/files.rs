@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::links::Links;
 use super::manifest;
-use crate::engine::{Fault, Text};
+use crate::engine::{Fault, Severity, Text};
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -354,9 +354,9 @@ impl Walker<'_> {
         for kind in Kind::ALL {
             self.tree.watch(real_root.clone(), Some(kind.directory().into()));
             let files_before = self.entries.len();
-            let faults_before = self.tree.faults.len();
+            let faults_before = self.errors();
             self.directory(kind, kind.directory(), &real_root.join(kind.directory()), &mut Vec::new(), links);
-            if self.entries.len() == files_before && self.tree.faults.len() == faults_before {
+            if self.entries.len() == files_before && self.errors() == faults_before {
                 self.nothing_in(kind);
             }
         }
@@ -375,6 +375,11 @@ impl Walker<'_> {
                 Some(None)
             }
         }
+    }
+
+    fn errors(&self) -> usize {
+        let errors = self.tree.faults.iter();
+        errors.filter(|fault| fault.severity == Severity::Error).count()
     }
 
     fn nothing_in(&mut self, kind: Kind) {
@@ -437,7 +442,7 @@ impl Walker<'_> {
         let found = links.resolve(path).and_then(|real| Ok((fs::symlink_metadata(&real)?, real)));
         match found {
             Ok((metadata, _)) if metadata.is_dir() => self.directory(kind, name, path, above, links),
-            Ok(_) if !kind.takes(name) => {}
+            Ok(_) if !kind.takes(name) => self.warn_of_misplaced(kind, name),
             Ok((metadata, real)) => {
                 if self.is_inside(name, &real) {
                     self.entries.push(Entry {
@@ -451,6 +456,20 @@ impl Walker<'_> {
             // A name that nobody would read may lead nowhere, as an editor's lock does.
             Err(_) if !kind.takes(name) => {}
             Err(error) => self.fault(name, &error),
+        }
+    }
+
+    /// A file that looks as if it were meant to be read, and is not.
+    fn warn_of_misplaced(&mut self, kind: Kind, name: &str) {
+        let meant = [".cedar", ".cedarschema", ".json", ".yaml", ".yml"];
+        if meant.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".test.yaml") {
+            let endings: Vec<String> = kind.endings().iter().map(|ending| format!("`*{ending}`")).collect();
+            self.tree.faults.push(
+                Fault::error("file-ignored", format!("`{name}` is not read"))
+                    .in_file(name)
+                    .help(format!("what is read here are {}", endings.join(" and ")))
+                    .into_warning(),
+            );
         }
     }
 

@@ -121,8 +121,8 @@ impl Drop for Loader {
 /// All faults, of reading, of the directory and of the engine.
 pub fn compile(tree: &Tree, options: &Options) -> Result<Snapshot, Faults> {
     // A file that could not be read leaves a hole, and what would be said about the rest could be wrong.
-    Faults::check(tree.faults.clone())?;
-    compile_files(&tree.files, options)
+    let warnings = Faults::check(tree.faults.clone())?;
+    Ok(compile_files(&tree.files, options)?.with_warnings(warnings))
 }
 
 /// Compiles files, wherever they come from.
