@@ -7,5 +7,5 @@ mod settings;
 
 pub use logging::{LogFormat, start_logging};
 pub use model::{MINIMAL, MODEL, built_in};
-pub use run::{Running, StartError, World, run};
+pub use run::{Running, Signals, StartError, World, run};
 pub use settings::{SETTINGS, Setting, Settings};

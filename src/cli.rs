@@ -88,7 +88,9 @@ struct ServeArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 no faults, 1 faults (or warnings with --deny-warnings), 2 wrong usage or settings.")]
+#[command(
+    after_help = "Exit codes: 0 no faults, 1 faults (or warnings with --deny-warnings), 2 wrong usage or settings."
+)]
 struct CheckArgs {
     #[command(flatten)]
     root: RootArgs,
@@ -186,7 +188,7 @@ impl RootArgs {
 
     /// The settings, with those of flags added.
     fn settings(&self, flags: &[(&str, String)]) -> Result<Settings, Vec<Fault>> {
-        let file = self.file().map_err(|fault| vec![fault])?;
+        let file = self.file().map_err(|fault| vec![*fault])?;
         let mut pairs = self.set.clone();
         pairs.extend(flags.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
         // What is not UTF-8 is nobody's setting of ours.
@@ -197,7 +199,7 @@ impl RootArgs {
         Settings::read(file.as_ref(), environment, &pairs)
     }
 
-    fn file(&self) -> Result<Option<Text>, Fault> {
+    fn file(&self) -> Result<Option<Text>, Box<Fault>> {
         let (path, must_exist) = match (&self.config, self.world()) {
             (Some(path), _) => (path.clone(), true),
             (None, World::Root(root)) => (root.join("gatepost.toml"), false),
@@ -206,10 +208,10 @@ impl RootArgs {
         match std::fs::read_to_string(&path) {
             Ok(content) => Ok(Some(Text::new(path.display().to_string(), content))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => Ok(None),
-            Err(error) => Err(Fault::error(
-                "settings",
-                format!("cannot read the settings in `{}`: {error}", path.display()),
-            )),
+            Err(error) => {
+                let message = format!("cannot read the settings in `{}`: {error}", path.display());
+                Err(Box::new(Fault::error("settings", message)))
+            }
         }
     }
 }

@@ -32,6 +32,6 @@ pub use fault::{Fault, Faults, Severity};
 pub use options::{ErringForbid, Options, RequestProperties, ShortNames, UnknownParents};
 pub use policies::PolicyInfo;
 pub use query::{Action, Entity, Part, Problem, Query};
-pub use snapshot::{Counts, Snapshot};
+pub use snapshot::{Counts, Example, Snapshot};
 pub use sources::{Record, Sources};
 pub use text::{Place, Span, Text};

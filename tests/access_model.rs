@@ -79,6 +79,7 @@ fn body(case: &Case) -> String {
 
 async fn check(client: &mut Client, cases: &[Case]) {
     for case in cases {
+        assert!(case.rule.starts_with('R'), "{case:?} proves no rule");
         let answer = client.post(EVALUATION, &body(case)).await;
         assert_eq!(answer.status, 200, "{case:?}: {}", answer.text());
         let expected = format!("{{\"decision\":{}}}", case.allow);
@@ -123,8 +124,8 @@ fn answers(snapshot: &Snapshot, cases: &[Case]) -> Vec<bool> {
     cases
         .iter()
         .map(|case| {
-            let context = (!case.context.is_empty())
-                .then(|| Json::read(case.context.as_bytes(), 16).expect("a context"));
+            let context =
+                (!case.context.is_empty()).then(|| Json::read(case.context.as_bytes(), 16).expect("a context"));
             let query = Query {
                 context: context.as_ref(),
                 ..Query::plain(case.principal, case.action, case.resource)
@@ -148,10 +149,8 @@ fn no_policy_can_be_taken_away_without_a_case_turning() {
             changed.push((file, without.clone()));
             before != answers(&compile(&changed), cases)
         };
-        let any = turns(None, CASES)
-            || AMENDMENTS
-                .iter()
-                .any(|amendment| turns(Some(amended(amendment)), amendment.cases));
+        let any =
+            turns(None, CASES) || AMENDMENTS.iter().any(|amendment| turns(Some(amended(amendment)), amendment.cases));
         assert!(any, "no case notices that `{}` is gone", policy.id);
     }
 }
@@ -194,10 +193,7 @@ fn may(snapshot: &Snapshot, user: &str, action: &str, datastore: &str) -> bool {
 
 /// A directory beside the bundled schema and policies.
 fn directory(document: &str) -> Result<Snapshot, gatepost::engine::Faults> {
-    let mut files: Vec<File> = files(&[])
-        .into_iter()
-        .filter(|file| file.kind != Kind::Entities)
-        .collect();
+    let mut files: Vec<File> = files(&[]).into_iter().filter(|file| file.kind != Kind::Entities).collect();
     files.push(File {
         kind: Kind::Entities,
         text: Text::new("entities/company.yaml", document),
@@ -261,10 +257,7 @@ fn r21_what_is_open_to_public_stays_open_without_the_edge_to_it() {
         { "uid": { "type": "Datastore", "id": "w" }, "parents": [],
           "attrs": { "name": "w", "readers": [], "writers": [{ "type": "Team", "id": "Public" }] } }
     ]"#;
-    let mut files: Vec<File> = files(&[])
-        .into_iter()
-        .filter(|file| file.kind != Kind::Entities)
-        .collect();
+    let mut files: Vec<File> = files(&[]).into_iter().filter(|file| file.kind != Kind::Entities).collect();
     files.push(File {
         kind: Kind::Entities,
         text: Text::new("entities/all.json", entities),
@@ -279,25 +272,100 @@ fn the_rules_of_the_directory_are_told_with_line_and_entry() {
     // Each line replaces one of SMALL's; the fault names the entry, and stands in that line.
     for (rule, from, to, words) in [
         ("R1", "  bo: { role: Member }", "  bo: {}", "the user `bo` has no role"),
-        ("R1", "  bo: { role: Member }", "  bo: { role: Owner }", "the user `bo` has the unknown role `Owner`"),
-        ("R1", "  bo: { role: Member }", "  bo: { role: member }", "the user `bo` has the unknown role `member`"),
-        ("R1", "  bo: { role: Member }", "  bo: { role: [Member, Admin] }", "the user `bo` has 2 roles"),
-        ("R1", "  bo: { role: Member }", "  bo: { roles: [Member] }", "the user `bo` has no `roles`"),
-        ("R10", "  ana: { role: Admin }", "  ana: { role: Member }", "no user is an active Admin"),
-        ("R10", "  ana: { role: Admin }", "  ana: { role: Admin, active: false }", "no user is an active Admin"),
-        ("R15", "  bo: { role: Member }", "  bo: { role: Member, datastores: [a] }", "the user `bo` has no `datastores`"),
-        ("R15", "datastores: { a: {},", "datastores: { a: { users: [bo] },", "the datastore `a` has no `users`"),
+        (
+            "R1",
+            "  bo: { role: Member }",
+            "  bo: { role: Owner }",
+            "the user `bo` has the unknown role `Owner`",
+        ),
+        (
+            "R1",
+            "  bo: { role: Member }",
+            "  bo: { role: member }",
+            "the user `bo` has the unknown role `member`",
+        ),
+        (
+            "R1",
+            "  bo: { role: Member }",
+            "  bo: { role: [Member, Admin] }",
+            "the user `bo` has 2 roles",
+        ),
+        (
+            "R1",
+            "  bo: { role: Member }",
+            "  bo: { roles: [Member] }",
+            "the user `bo` has no `roles`",
+        ),
+        (
+            "R10",
+            "  ana: { role: Admin }",
+            "  ana: { role: Member }",
+            "no user is an active Admin",
+        ),
+        (
+            "R10",
+            "  ana: { role: Admin }",
+            "  ana: { role: Admin, active: false }",
+            "no user is an active Admin",
+        ),
+        (
+            "R15",
+            "  bo: { role: Member }",
+            "  bo: { role: Member, datastores: [a] }",
+            "the user `bo` has no `datastores`",
+        ),
+        (
+            "R15",
+            "datastores: { a: {},",
+            "datastores: { a: { users: [bo] },",
+            "the datastore `a` has no `users`",
+        ),
         ("R20", "  one: {", "  Public: {", "`Public` lists members"),
-        ("R20", "  one: {", "  Public: { name: All, datastores: [e] }\n  one: {", "`Public` is renamed to `All`"),
-        ("R20", "  one: {", "  one: { name: Public,", "the team `one` calls itself `Public`"),
-        ("R23", "  one: { permission: read", "  one: { permission: admin", "`admin` is no permission, in the team `one`"),
-        ("R23", "  one: { permission: read,", "  one: {", "the team `one` has no permission"),
+        (
+            "R20",
+            "  one: {",
+            "  Public: { name: All, datastores: [e] }\n  one: {",
+            "`Public` is renamed to `All`",
+        ),
+        (
+            "R20",
+            "  one: {",
+            "  one: { name: Public,",
+            "the team `one` calls itself `Public`",
+        ),
+        (
+            "R23",
+            "  one: { permission: read",
+            "  one: { permission: admin",
+            "`admin` is no permission, in the team `one`",
+        ),
+        (
+            "R23",
+            "  one: { permission: read,",
+            "  one: {",
+            "the team `one` has no permission",
+        ),
         ("R23", "  one: {", "  one: { name: two,", "have the same name, `two`"),
         ("R23", "  one: {", "  one: { name: \"\",", "has 0 characters"),
-        ("-", "users: [bo], datastores: [a, b]", "users: [bob], datastores: [a, b]", "lists the user `bob`, which is nowhere"),
-        ("-", "datastores: [a, b]", "datastores: [a, z]", "lists the datastore `z`, which is nowhere"),
+        (
+            "-",
+            "users: [bo], datastores: [a, b]",
+            "users: [bob], datastores: [a, b]",
+            "lists the user `bob`, which is nowhere",
+        ),
+        (
+            "-",
+            "datastores: [a, b]",
+            "datastores: [a, z]",
+            "lists the datastore `z`, which is nowhere",
+        ),
         ("-", "  one: {", "  one: { members: [bo],", "the team `one` has no `members`"),
-        ("-", "  bo: { role: Member }", "  bo: { role: Member, active: \"no\" }", "`active` of the user `bo` is neither"),
+        (
+            "-",
+            "  bo: { role: Member }",
+            "  bo: { role: Member, active: \"no\" }",
+            "`active` of the user `bo` is neither",
+        ),
     ] {
         assert!(SMALL.contains(from), "{from}");
         let document = SMALL.replacen(from, to, 1);

@@ -6,11 +6,7 @@ use crate::support::{Process, Root, gatepost, question, repository};
 
 /// Runs the binary in a directory.
 fn run_in(directory: &std::path::Path, arguments: &[&str]) -> Output {
-    gatepost()
-        .args(arguments)
-        .current_dir(directory)
-        .output()
-        .expect("the binary")
+    gatepost().args(arguments).current_dir(directory).output().expect("the binary")
 }
 
 fn run(arguments: &[&str]) -> Output {
@@ -39,8 +35,14 @@ fn check_passes_the_bundled_model_and_says_how_much_there_is() {
 #[test]
 fn check_shows_every_fault_with_its_line_underlined() {
     let root = Root::bundled();
-    root.write("policies/zz.cedar", "permit (principal, action, resource)\nwhen { principal.rol == \"Admin\" };\n");
-    root.write("entities/zz.yaml", "users:\n  zoe: { role: Admn }\n  yan: { role: Member, team: x }\n");
+    root.write(
+        "policies/zz.cedar",
+        "permit (principal, action, resource)\nwhen { principal.rol == \"Admin\" };\n",
+    );
+    root.write(
+        "entities/zz.yaml",
+        "users:\n  zoe: { role: Admn }\n  yan: { role: Member, team: x }\n",
+    );
     let output = run(&["check", path(&root)]);
     assert_eq!(output.status.code(), Some(1));
     let shown = out(&output);
@@ -72,7 +74,10 @@ fn check_speaks_json_to_machines() {
     assert_eq!(fault["severity"], "error");
     assert_eq!(fault["file"], "policies/tiny.cedar");
     assert_eq!(fault["line"], 1);
-    assert!(fault["message"].as_str().is_some_and(|message| message.contains("veiw")), "{fault}");
+    assert!(
+        fault["message"].as_str().is_some_and(|message| message.contains("veiw")),
+        "{fault}"
+    );
 
     let good = Root::tiny("permit (principal, action, resource);");
     let output = run(&["check", path(&good), "--format", "json"]);
@@ -107,9 +112,18 @@ fn authorize_answers_with_its_exit_code_and_names_the_policies() {
     let allowed = with(&["--action", "runOperation", "--resource", "datastore:ledger"]);
     assert_eq!(allowed.status.code(), Some(0), "{}", err(&allowed));
     assert!(out(&allowed).starts_with("allow"), "{}", out(&allowed));
-    assert!(out(&allowed).contains("permit `datastore-write`, rule R17"), "{}", out(&allowed));
+    assert!(
+        out(&allowed).contains("permit `datastore-write`, rule R17"),
+        "{}",
+        out(&allowed)
+    );
 
-    let denied = with(&["--action", "Action::\"deleteDatastore\"", "--resource", "Datastore::\"ledger\""]);
+    let denied = with(&[
+        "--action",
+        "Action::\"deleteDatastore\"",
+        "--resource",
+        "Datastore::\"ledger\"",
+    ]);
     assert_eq!(denied.status.code(), Some(3));
     assert!(out(&denied).starts_with("deny: no policy permits it"), "{}", out(&denied));
 
@@ -121,7 +135,11 @@ fn authorize_answers_with_its_exit_code_and_names_the_policies() {
 
     let nonsense = with(&["--action", "read", "--resource", "ledger"]);
     assert_eq!(nonsense.status.code(), Some(2));
-    assert!(err(&nonsense).contains("--resource: `ledger` is no entity"), "{}", err(&nonsense));
+    assert!(
+        err(&nonsense).contains("--resource: `ledger` is no entity"),
+        "{}",
+        err(&nonsense)
+    );
     assert_eq!(with(&["--action", "read"]).status.code(), Some(2));
 }
 
@@ -163,7 +181,10 @@ fn authorize_takes_a_context_and_a_request() {
 
 #[test]
 fn init_writes_roots_that_check_and_overwrites_nothing() {
-    for (arguments, policies) in [(&["init", "new"][..], "10 policies"), (&["init", "new", "--minimal"], "3 policies")] {
+    for (arguments, policies) in [
+        (&["init", "new"][..], "10 policies"),
+        (&["init", "new", "--minimal"], "3 policies"),
+    ] {
         let place = Root::empty();
         let made = run_in(place.path(), arguments);
         assert_eq!(made.status.code(), Some(0), "{}", err(&made));
@@ -180,9 +201,7 @@ fn init_writes_roots_that_check_and_overwrites_nothing() {
 fn serve_says_what_it_serves_and_wait_finds_it_ready() {
     let place = Root::empty();
     let mut command = gatepost();
-    command
-        .current_dir(place.path())
-        .args(["serve", "--listen", "127.0.0.1:0"]);
+    command.current_dir(place.path()).args(["serve", "--listen", "127.0.0.1:0"]);
     let built_in = Process::spawn(command);
     assert!(built_in.greeting[0].contains("the built-in model"), "{:?}", built_in.greeting);
     let address = built_in.address.to_string();
@@ -191,14 +210,10 @@ fn serve_says_what_it_serves_and_wait_finds_it_ready() {
 
     let root = Root::bundled();
     let mut command = gatepost();
-    command
-        .current_dir(root.path())
-        .args(["--version"]);
+    command.current_dir(root.path()).args(["--version"]);
     assert!(out(&command.output().expect("the binary")).starts_with("gatepost 0."));
     let mut command = gatepost();
-    command
-        .current_dir(root.path())
-        .args(["serve", "--listen", "127.0.0.1:0"]);
+    command.current_dir(root.path()).args(["serve", "--listen", "127.0.0.1:0"]);
     let here = Process::spawn(command);
     assert!(here.greeting[0].contains("the files in ."), "{:?}", here.greeting);
 }
@@ -217,7 +232,10 @@ fn wait_tells_what_it_waited_for() {
 #[test]
 fn all_mistakes_in_settings_are_told_at_once() {
     let root = Root::tiny("permit (principal, action, resource);");
-    root.write("gatepost.toml", "lisen = \"127.0.0.1:1\"\n[limits]\nbody_bytes_max = \"much\"\n");
+    root.write(
+        "gatepost.toml",
+        "lisen = \"127.0.0.1:1\"\n[limits]\nbody_bytes_max = \"much\"\n",
+    );
     let output = gatepost()
         .args(["serve", path(&root), "--set", "store.sweep_ms=0"])
         .env("GATEPOST_LIMITS_BATCH", "9")

@@ -222,10 +222,7 @@ mod world {
                 files.entry(ty.namespace).or_default().push_str(&self.declare_type(ty));
             }
             for action in &self.actions {
-                files
-                    .entry(action.namespace)
-                    .or_default()
-                    .push_str(&self.declare_action(action));
+                files.entry(action.namespace).or_default().push_str(&self.declare_action(action));
             }
             files
                 .into_iter()
@@ -243,10 +240,7 @@ mod world {
             if !ty.choices.is_empty() {
                 return format!("entity {} enum {:?};\n", ty.name, ty.choices);
             }
-            let tags = ty
-                .tags
-                .as_ref()
-                .map_or(String::new(), |tags| format!(" tags {}", self.type_text(tags)));
+            let tags = ty.tags.as_ref().map_or(String::new(), |tags| format!(" tags {}", self.type_text(tags)));
             let members = self.members_text(&ty.members);
             format!(
                 "entity {}{} = {members}{tags};\n",
@@ -352,9 +346,7 @@ mod world {
                 if dice.chance(50) {
                     let own = some_members(dice, 2, types, 1);
                     let names: Vec<&str> = shared.iter().map(|member| member.name).collect();
-                    action
-                        .context
-                        .extend(own.into_iter().filter(|member| !names.contains(&member.name)));
+                    action.context.extend(own.into_iter().filter(|member| !names.contains(&member.name)));
                 }
             }
             actions.push(action);
@@ -598,10 +590,7 @@ mod world {
             if !links.is_empty() {
                 files.insert("policies/links.json".to_owned(), Value::Array(links).to_string());
             }
-            files
-                .into_iter()
-                .map(|(name, content)| Text::new(name, content))
-                .collect()
+            files.into_iter().map(|(name, content)| Text::new(name, content)).collect()
         }
 
         /// What each policy does, by its id.
@@ -976,11 +965,7 @@ mod world {
                 self.literal(target)
             };
             let name = model.types[ty].full();
-            let below: Vec<usize> = all
-                .iter()
-                .copied()
-                .filter(|ty| model.above(*ty).contains(&target))
-                .collect();
+            let below: Vec<usize> = all.iter().copied().filter(|ty| model.above(*ty).contains(&target)).collect();
             let (text, fits) = match form {
                 0 => (variable.to_owned(), all),
                 1 => (format!("{variable} is {name}"), vec![ty]),
@@ -1035,16 +1020,8 @@ mod world {
                 (true, 1) => (false, true),
                 (true, _) => (true, true),
             };
-            let principals: Vec<usize> = model
-                .actions
-                .iter()
-                .flat_map(|action| action.principals.clone())
-                .collect();
-            let resources: Vec<usize> = model
-                .actions
-                .iter()
-                .flat_map(|action| action.resources.clone())
-                .collect();
+            let principals: Vec<usize> = model.actions.iter().flat_map(|action| action.principals.clone()).collect();
+            let resources: Vec<usize> = model.actions.iter().flat_map(|action| action.resources.clone()).collect();
             let principal = self.side("principal", &principals, slots.0, !permits);
             let resource = self.side("resource", &resources, slots.1, !permits);
             let (action, matching) = self.action_scope();
@@ -1580,9 +1557,7 @@ mod world {
                     let condition = self.condition(fuel - 1);
                     let left = self.value(ty, fuel - 1)?;
                     let right = self.value(ty, fuel - 1)?;
-                    return Some(Piece::of_two(left, right, |a, b| {
-                        format!("(if {condition} then {a} else {b})")
-                    }));
+                    return Some(Piece::of_two(left, right, |a, b| format!("(if {condition} then {a} else {b})")));
                 }
                 if self.maker.dice.chance(6) {
                     let inner = self.value(ty, fuel - 1)?;
@@ -1799,8 +1774,7 @@ mod world {
             if !member.required && chained && self.maker.dice.chance(50) {
                 // One test for the whole chain, instead of one for each of its optional members.
                 next.guards.truncate(next.trail.guards);
-                next.guards
-                    .push(format!("{} has {}", next.trail.root, next.trail.names.join(".")));
+                next.guards.push(format!("{} has {}", next.trail.root, next.trail.names.join(".")));
             } else if !member.required {
                 next.guards.push(has(&from.text, member.name));
             }
@@ -1832,9 +1806,7 @@ mod world {
         for action in rest {
             let other = &model.actions[*action].context;
             common.retain_mut(|member| {
-                let twin = other
-                    .iter()
-                    .find(|twin| twin.name == member.name && twin.ty == member.ty);
+                let twin = other.iter().find(|twin| twin.name == member.name && twin.ty == member.ty);
                 member.required &= twin.is_some_and(|twin| twin.required);
                 twin.is_some()
             });
@@ -1866,10 +1838,7 @@ mod laws {
 
     fn number_from_environment(name: &str) -> Option<u64> {
         let text = std::env::var(name).ok()?;
-        Some(
-            text.parse()
-                .expect("a whole number in GATEPOST_LAWS_WORLDS and GATEPOST_LAWS_SEED"),
-        )
+        Some(text.parse().expect("a whole number in GATEPOST_LAWS_WORLDS and GATEPOST_LAWS_SEED"))
     }
 
     /// Whether one world is tried again, of which nothing is known but its seed.
@@ -1927,11 +1896,7 @@ mod laws {
             Ok(Verdict {
                 cause: decision.cause,
                 determining: decision.determining.iter().map(|number| name(*number)).collect(),
-                errors: decision
-                    .errors
-                    .iter()
-                    .map(|error| (name(error.policy), error.message.clone()))
-                    .collect(),
+                errors: decision.errors.iter().map(|error| (name(error.policy), error.message.clone())).collect(),
             })
         }
 
@@ -1954,11 +1919,8 @@ mod laws {
                 let policy = policies.policy(&PolicyId::new(id));
                 policy.is_some_and(|policy| policy.effect() == Effect::Forbid)
             };
-            let erring_forbids: Vec<String> = errors
-                .iter()
-                .map(|(id, _)| id.clone())
-                .filter(|id| is_forbid(id))
-                .collect();
+            let erring_forbids: Vec<String> =
+                errors.iter().map(|(id, _)| id.clone()).filter(|id| is_forbid(id)).collect();
             let forbid_erred = !erring_forbids.is_empty();
             // The one difference: a forbid that errs forbids.
             let closes = forbid_erred && self.world.options.erring_forbid == ErringForbid::Forbids;
@@ -2000,9 +1962,7 @@ mod laws {
 
         /// Our answer, if it is that of stock Cedar over these policies; else both.
         fn compare(&self, policies: &PolicySet, ask: &Ask) -> Result<Verdict, String> {
-            let ours = self
-                .ours(ask)
-                .map_err(|problem| format!("ours: a problem: {problem}"))?;
+            let ours = self.ours(ask).map_err(|problem| format!("ours: a problem: {problem}"))?;
             match self.stock(policies, ask) {
                 Some(stock) if stock.verdict == ours => Ok(ours),
                 Some(stock) => Err(format!("stock Cedar: {:#?}\nours: {ours:#?}", stock.verdict)),
@@ -2121,10 +2081,7 @@ mod laws {
         fn refuse(&mut self, faults: &Faults) {
             self.refused += 1;
             let first = faults.first();
-            let slot = self
-                .refusals
-                .entry(first.code)
-                .or_insert_with(|| (0, first.to_string()));
+            let slot = self.refusals.entry(first.code).or_insert_with(|| (0, first.to_string()));
             slot.0 += 1;
         }
 
@@ -2138,24 +2095,15 @@ mod laws {
                 Cause::NothingPermits => {}
             }
             self.with_errors += usize::from(!verdict.errors.is_empty());
-            let counted = verdict
-                .determining
-                .iter()
-                .chain(verdict.errors.iter().map(|(id, _)| id));
+            let counted = verdict.determining.iter().chain(verdict.errors.iter().map(|(id, _)| id));
             let met: Vec<&Traits> = counted.map(|id| &traits[id]).collect();
             self.deep += usize::from(met.iter().any(|traits| traits.deep));
             self.named += usize::from(met.iter().any(|traits| traits.names));
         }
 
         fn check(&self) {
-            assert!(
-                self.refused * 2 <= self.worlds,
-                "half of the worlds are refused: {self:#?}"
-            );
-            assert!(
-                self.allowed * 4 >= self.asked,
-                "less than a quarter is allowed: {self:#?}"
-            );
+            assert!(self.refused * 2 <= self.worlds, "half of the worlds are refused: {self:#?}");
+            assert!(self.allowed * 4 >= self.asked, "less than a quarter is allowed: {self:#?}");
             for (what, met) in [
                 ("inapplicable", self.inapplicable),
                 ("forbidden", self.forbidden),
@@ -2164,10 +2112,7 @@ mod laws {
                 ("level 2 or more", self.deep),
                 ("into a named entity", self.named),
             ] {
-                assert!(
-                    met * 500 >= self.asked,
-                    "too few decisions of the kind `{what}`: {self:#?}"
-                );
+                assert!(met * 500 >= self.asked, "too few decisions of the kind `{what}`: {self:#?}");
             }
             assert!(self.mutants * 4 >= self.worlds, "too few mutants: {self:#?}");
         }
@@ -2580,11 +2525,8 @@ mod cases {
             let query = Query::plain(("User", &id), "read", ("Doc", "d"));
             let decision = closing.decide(&query).expect("no values, no problem");
             assert_eq!(decision.cause, Cause::ForbidErred, "{id}");
-            let determining: Vec<&str> = decision
-                .determining
-                .iter()
-                .map(|number| &*closing.policy(*number).id)
-                .collect();
+            let determining: Vec<&str> =
+                decision.determining.iter().map(|number| &*closing.policy(*number).id).collect();
             assert_eq!(determining, [id.as_str()]);
             assert_eq!(decision.errors.len(), 1, "{id}");
             ours += usize::from(decision.is_allowed());
@@ -2648,14 +2590,8 @@ mod cases {
         let snapshot = compile(&sources(GROUPS, &[TEMPLATE, &linked], &[])).expect("each has its own id");
         let ids: Vec<&str> = snapshot.policies().map(|policy| &*policy.id).collect();
         assert_eq!(ids, ["first"]);
-        assert_eq!(
-            cause(&snapshot, ("Group", "g"), "view", ("Group", "x")),
-            Cause::Permitted
-        );
-        assert_eq!(
-            cause(&snapshot, ("Group", "x"), "view", ("Group", "g")),
-            Cause::NothingPermits
-        );
+        assert_eq!(cause(&snapshot, ("Group", "g"), "view", ("Group", "x")), Cause::Permitted);
+        assert_eq!(cause(&snapshot, ("Group", "x"), "view", ("Group", "g")), Cause::NothingPermits);
     }
 
     #[test]
@@ -2707,18 +2643,9 @@ mod cases {
         let exact =
             Snapshot::compile(&sources(&schema(""), &[ANYTHING], &[]), &exact).expect("nobody uses short names");
         let action = r#"Hr::Action::"view""#;
-        assert_eq!(
-            cause(&exact, ("user", "1"), action, ("Hr::User", "2")),
-            Cause::UnknownName
-        );
-        assert_eq!(
-            cause(&exact, ("Hr::User", "1"), "view", ("Hr::User", "2")),
-            Cause::UnknownName
-        );
-        assert_eq!(
-            cause(&exact, ("Hr::User", "1"), action, ("Hr::User", "2")),
-            Cause::Permitted
-        );
+        assert_eq!(cause(&exact, ("user", "1"), action, ("Hr::User", "2")), Cause::UnknownName);
+        assert_eq!(cause(&exact, ("Hr::User", "1"), "view", ("Hr::User", "2")), Cause::UnknownName);
+        assert_eq!(cause(&exact, ("Hr::User", "1"), action, ("Hr::User", "2")), Cause::Permitted);
     }
 
     #[test]
@@ -2737,11 +2664,7 @@ mod cases {
             ("Gold", Cause::UnknownName),
             ("", Cause::UnknownName),
         ] {
-            assert_eq!(
-                cause(&snapshot, ("User", "u"), "enter", ("Tier", tier)),
-                expected,
-                "{tier}"
-            );
+            assert_eq!(cause(&snapshot, ("User", "u"), "enter", ("Tier", tier)), expected, "{tier}");
         }
         let context = json!({ "from": { "type": "Tier", "id": "tin" } });
         let problem =
@@ -2838,21 +2761,11 @@ mod cases {
             ("count", json!(true), ".count", "an integer"),
             ("payee", json!("bo"), ".payee", "an entity"),
             ("payee", json!({ "type": "Robot", "id": "r" }), ".payee", "type `User`"),
-            (
-                "payee",
-                json!({ "__entity": { "type": "User" } }),
-                ".payee",
-                "an entity",
-            ),
+            ("payee", json!({ "__entity": { "type": "User" } }), ".payee", "an entity"),
             ("lots", json!([1, "2"]), ".lots[1]", "an integer"),
             ("lots", json!(1), ".lots", "an array"),
             ("address", json!({}), ".address.zip", "required"),
-            (
-                "address",
-                json!({ "zip": "1010", "street": 7 }),
-                ".address.street",
-                "a string",
-            ),
+            ("address", json!({ "zip": "1010", "street": 7 }), ".address.street", "a string"),
             ("address", json!([]), ".address", "an object"),
         ];
         for (member, value, path, words) in problems {
@@ -2861,10 +2774,7 @@ mod cases {
             let problem = ask(&context).expect_err("a value of another type");
             assert_eq!(problem.path, path, "{context}");
             assert!(problem.message.contains(words), "{problem} for {context}");
-            assert!(
-                problem.to_string().starts_with(&format!("context{path}: ")),
-                "{problem}"
-            );
+            assert!(problem.to_string().starts_with(&format!("context{path}: ")), "{problem}");
         }
         for context in [json!([]), json!("x"), json!(1)] {
             let problem = ask(&context).expect_err("no object");
@@ -2963,10 +2873,7 @@ mod cases {
         let other = r#"permit(principal == User::"z", action, resource);"#;
         let snapshot = compile(&sources(BOSSES, &[template, other], &[])).expect("one step is within the limit");
         assert_eq!(snapshot.counts().templates, 1);
-        assert_eq!(
-            cause(&snapshot, ("User", "a"), "view", ("User", "b")),
-            Cause::NothingPermits
-        );
+        assert_eq!(cause(&snapshot, ("User", "a"), "view", ("User", "b")), Cause::NothingPermits);
     }
 
     #[test]
@@ -2988,9 +2895,7 @@ mod cases {
         let boss = json!({ "type": "User", "id": "u" });
         let entities = [json!([entity(("User", "u"), json!({ "boss": boss, "level": 0 }), &[])])];
         let mut options = Options::default();
-        options
-            .request_properties
-            .insert("User".to_owned(), RequestProperties::Override);
+        options.request_properties.insert("User".to_owned(), RequestProperties::Override);
         let snapshot = Snapshot::compile(&sources(BOSSES, &[policy], &entities), &options).expect("good sources");
         let properties = Json::read(br#"{"level":2}"#, 4).expect("good JSON");
         for (of_principal, of_resource) in [
@@ -3002,10 +2907,7 @@ mod cases {
             query.principal.properties = of_principal;
             query.resource.properties = of_resource;
             let decision = snapshot.decide(&query).expect("good values");
-            assert!(
-                decision.is_allowed(),
-                "principal {of_principal:?}, resource {of_resource:?}"
-            );
+            assert!(decision.is_allowed(), "principal {of_principal:?}, resource {of_resource:?}");
         }
     }
 }

@@ -1,6 +1,16 @@
 //! The one integration-test binary: whole sidecars over real sockets and real file systems.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
+#![allow(
+    clippy::explicit_auto_deref,
+    clippy::manual_is_multiple_of,
+    clippy::type_complexity,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub
+)]
 
 mod support;
 
@@ -13,5 +23,5 @@ mod engine_laws;
 mod hostile;
 mod model_cases;
 mod protocol;
-// mod reload;
+mod reload;
 mod tidy;

@@ -58,13 +58,7 @@ const fn deny(rule: &'static str, principal: Id, action: &'static str, resource:
     case(rule, principal, action, resource, false)
 }
 
-const fn case(
-    rule: &'static str,
-    principal: Id,
-    action: &'static str,
-    resource: Id,
-    allow: bool,
-) -> Case {
+const fn case(rule: &'static str, principal: Id, action: &'static str, resource: Id, allow: bool) -> Case {
     Case {
         rule,
         principal,
@@ -117,8 +111,7 @@ const WEB_EVENTS: Id = ("Datastore", "web-events"); // marketing, analytics
 
 const INTO_FINANCE: &str = r#"{"teams":[{"type":"Team","id":"finance"}]}"#;
 const INTO_PUBLIC: &str = r#"{"teams":[{"type":"Team","id":"Public"}]}"#;
-const INTO_BOTH: &str =
-    r#"{"teams":[{"type":"Team","id":"finance"},{"type":"Team","id":"Public"}]}"#;
+const INTO_BOTH: &str = r#"{"teams":[{"type":"Team","id":"finance"},{"type":"Team","id":"Public"}]}"#;
 const INTO_NONE: &str = r#"{"teams":[]}"#;
 
 /// What holds for the bundled company as it stands, by rule.

@@ -17,6 +17,7 @@ use crate::support::{Client, EVALUATION, EVALUATIONS, PATIENCE, Root, Sidecar, q
 const CONFIGURATION: &str = "/.well-known/authzen-configuration";
 
 /// Words that the tables use for JSON that they would only repeat.
+#[rustfmt::skip]
 const WORDS: &[(&str, &str)] = &[
     ("CARLA", r#"{"type":"User","id":"carla@example.com"}"#),
     ("ANA", r#"{"type":"User","id":"ana@example.com"}"#),
@@ -35,9 +36,7 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 fn spelled(text: &str) -> String {
-    WORDS
-        .iter()
-        .fold(text.to_owned(), |text, (word, json)| text.replace(word, json))
+    WORDS.iter().fold(text.to_owned(), |text, (word, json)| text.replace(word, json))
 }
 
 /// Asks each body on one connection; each is answered with 200 and exactly these bytes.
@@ -55,6 +54,7 @@ async fn check(sidecar: &Sidecar, path: &str, table: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn a_decision_is_nothing_but_a_decision() {
+    #[rustfmt::skip]
     let table = [
         (r#"{"subject":CARLA,"action":VIEW,"resource":LEDGER}"#, r#"{"decision":true}"#),
         (r#"{"subject":CARLA,"action":VIEW,"resource":ORDERS}"#, r#"{"decision":false}"#),
@@ -69,6 +69,7 @@ async fn a_decision_is_nothing_but_a_decision() {
 
 #[tokio::test]
 async fn what_nobody_knows_is_denied_and_is_no_error() {
+    #[rustfmt::skip]
     let table = [
         // Empty strings are ordinary values.
         (r#"{"subject":{"type":"","id":""},"action":{"name":""},"resource":{"type":"","id":""}}"#, "DENY"),
@@ -108,6 +109,7 @@ async fn what_nobody_knows_is_denied_and_is_no_error() {
 
 #[tokio::test]
 async fn types_and_actions_go_by_exact_names_and_by_short_ones_in_any_case() {
+    #[rustfmt::skip]
     let table = [
         (r#"{"subject":{"type":"user","id":"carla@example.com"},"action":VIEW,"resource":LEDGER}"#, "ALLOW"),
         (r#"{"subject":{"type":"USER","id":"carla@example.com"},"action":VIEW,"resource":LEDGER}"#, "ALLOW"),
@@ -129,6 +131,7 @@ async fn types_and_actions_go_by_exact_names_and_by_short_ones_in_any_case() {
 
 #[tokio::test]
 async fn null_is_absent_and_unknown_members_are_ignored_at_every_level() {
+    #[rustfmt::skip]
     let table = [
         (r#"{"subject":CARLA,"action":VIEW,"resource":LEDGER,"context":null}"#, "ALLOW"),
         (r#"{"subject":{"type":"User","id":"carla@example.com","properties":null},"action":VIEW,"resource":LEDGER}"#, "ALLOW"),
@@ -151,12 +154,16 @@ async fn null_is_absent_and_unknown_members_are_ignored_at_every_level() {
     check(&sidecar, EVALUATION, &table).await;
     check(&sidecar, EVALUATIONS, &table).await;
     // The members of a batch mean nothing to a single evaluation.
-    let table = [(r#"{"subject":CARLA,"action":VIEW,"resource":LEDGER,"evaluations":7,"options":[]}"#, "ALLOW")];
+    let table = [(
+        r#"{"subject":CARLA,"action":VIEW,"resource":LEDGER,"evaluations":7,"options":[]}"#,
+        "ALLOW",
+    )];
     check(&sidecar, EVALUATION, &table).await;
 }
 
 #[tokio::test]
 async fn context_and_properties_are_read_as_the_schema_declares_them() {
+    #[rustfmt::skip]
     let table = [
         (r#"{"subject":ANA,"action":ASSIGN,"resource":CARLA,"context":{"teams":[]}}"#, "ALLOW"),
         (r#"{"subject":ANA,"action":ASSIGN,"resource":CARLA,"context":{"teams":[FINANCE]}}"#, "ALLOW"),
@@ -184,6 +191,7 @@ async fn context_and_properties_are_read_as_the_schema_declares_them() {
 
 #[tokio::test]
 async fn a_batch_without_items_is_a_single_evaluation() {
+    #[rustfmt::skip]
     let table = [
         (r#"{"subject":CARLA,"action":VIEW,"resource":LEDGER}"#, "ALLOW"),
         (r#"{"subject":CARLA,"action":VIEW,"resource":ORDERS}"#, "DENY"),
@@ -198,11 +206,9 @@ async fn a_batch_without_items_is_a_single_evaluation() {
 
 #[tokio::test]
 async fn a_batch_is_answered_in_order_and_defaults_are_replaced_as_a_whole() {
+    #[rustfmt::skip]
     let table = [
-        (
-            r#"{"evaluations":[{"subject":CARLA,"action":VIEW,"resource":LEDGER}]}"#,
-            r#"{"evaluations":[{"decision":true}]}"#,
-        ),
+        (r#"{"evaluations":[{"subject":CARLA,"action":VIEW,"resource":LEDGER}]}"#, r#"{"evaluations":[{"decision":true}]}"#),
         (
             r#"{"subject":CARLA,"action":VIEW,"evaluations":[{"resource":LEDGER},{"resource":ORDERS},{"resource":LEDGER},{"resource":LEDGER}]}"#,
             r#"{"evaluations":[{"decision":true},{"decision":false},{"decision":true},{"decision":true}]}"#,
@@ -276,6 +282,7 @@ async fn a_bad_item_is_a_deny_with_an_error_and_spoils_no_other() {
 #[tokio::test]
 async fn a_batch_stops_where_its_semantic_says_and_options_beside_it_are_ignored() {
     // The options, the resources that are asked for, and the answers.
+    #[rustfmt::skip]
     let table = [
         (r#"{"evaluations_semantic":"execute_all"}"#, "LEDGER ORDERS LEDGER", "ALLOW,DENY,ALLOW"),
         (r#"{}"#, "ORDERS LEDGER ORDERS", "DENY,ALLOW,DENY"),
@@ -300,10 +307,7 @@ async fn a_batch_stops_where_its_semantic_says_and_options_beside_it_are_ignored
     ];
     let sidecar = Sidecar::built_in().await;
     for (options, resources, answers) in table {
-        let items: Vec<String> = resources
-            .split(' ')
-            .map(|resource| format!("{{\"resource\":{resource}}}"))
-            .collect();
+        let items: Vec<String> = resources.split(' ').map(|resource| format!("{{\"resource\":{resource}}}")).collect();
         let items = items.join(",");
         let body = format!("{{\"subject\":CARLA,\"action\":VIEW,\"options\":{options},\"evaluations\":[{items}]}}");
         let owed = format!("{{\"evaluations\":[{answers}]}}");
@@ -315,7 +319,13 @@ async fn a_batch_stops_where_its_semantic_says_and_options_beside_it_are_ignored
 async fn a_batch_of_a_thousand_keeps_its_order_and_its_duplicates() {
     let allowed = |n: usize| n % 3 != 0 && n % 7 != 0;
     let items: Vec<&str> = (0..1_000)
-        .map(|n| if allowed(n) { r#"{"resource":LEDGER}"# } else { r#"{"resource":ORDERS}"# })
+        .map(|n| {
+            if allowed(n) {
+                r#"{"resource":LEDGER}"#
+            } else {
+                r#"{"resource":ORDERS}"#
+            }
+        })
         .collect();
     let answers: Vec<&str> = (0..1_000).map(|n| if allowed(n) { "ALLOW" } else { "DENY" }).collect();
     let body = format!("{{\"evaluations\":[{}],\"subject\":CARLA,\"action\":VIEW}}", items.join(","));
@@ -352,7 +362,10 @@ async fn an_item_without_a_type_takes_the_defaults_type_only_where_that_is_switc
     let mut client = sidecar.client().await;
     for path in [EVALUATION, EVALUATIONS] {
         let answer = client.post(path, &body).await;
-        assert_eq!((answer.status.as_u16(), answer.message().as_str()), (400, "subject.type: required"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.message().as_str()),
+            (400, "subject.type: required")
+        );
     }
 }
 
@@ -363,7 +376,10 @@ async fn ids_are_compared_byte_by_byte_whatever_they_are_made_of() {
             "schema/ids.cedarschema",
             "entity Group; entity User in [Group]; entity Doc; action view appliesTo { principal: User, resource: Doc };",
         ),
-        ("policies/ids.cedar", "permit (principal in Group::\"readers\", action, resource);"),
+        (
+            "policies/ids.cedar",
+            "permit (principal in Group::\"readers\", action, resource);",
+        ),
         (
             "entities/ids.json",
             r#"[
@@ -485,6 +501,31 @@ async fn metadata_come_from_the_public_url_also_behind_its_path() {
 }
 
 #[tokio::test]
+async fn the_path_of_a_public_url_is_taken_as_it_is_written() {
+    for path in [
+        "tenant.a",
+        "a//b",
+        "a%2fb",
+        ":tenant",
+        "*",
+        "*tenant",
+        "{tenant}",
+        "{*tenant}",
+        "{tenant",
+    ] {
+        let mut settings = settings();
+        settings.serve.public_url = Some(format!("https://pdp.example.com/{path}"));
+        let sidecar = Sidecar::start(World::BuiltIn, &settings).await;
+        let mut client = sidecar.client().await;
+        let answer = client.get(&format!("{CONFIGURATION}/{path}")).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let base = format!("https://pdp.example.com/{path}");
+        assert_eq!(answer.json()["policy_decision_point"], base, "{path}");
+        assert_eq!(client.get(&format!("{CONFIGURATION}/other")).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn metadata_never_come_from_what_a_request_says() {
     for public_url in [None, Some("https://pdp.example.com".to_owned())] {
         let mut settings = settings();
@@ -497,7 +538,10 @@ async fn metadata_never_come_from_what_a_request_says() {
             &[("host", "elsewhere.example.com")][..],
             &[("host", "ELSEWHERE.example.com"), ("x-forwarded-proto", "https")],
             &[("x-forwarded-host", "evil.com"), ("x-forwarded-prefix", "/evil")],
-            &[("forwarded", "host=evil.com;proto=https"), ("x-original-host", "evil.com")],
+            &[
+                ("forwarded", "host=evil.com;proto=https"),
+                ("x-original-host", "evil.com"),
+            ],
             &[("authorization", "undefined"), ("accept", "text/html")],
         ] {
             let answer = client.send("GET", CONFIGURATION, headers, b"").await;
@@ -513,6 +557,7 @@ async fn a_request_id_comes_back_with_whatever_is_answered() {
     let port = sidecar.address.port();
     let question = question(("user", "carla@example.com"), "viewDatastore", ("datastore", "ledger"));
     let large = format!("{{\"evaluations\":[{}7]}}", "7,".repeat(1_000));
+    #[rustfmt::skip]
     let table = [
         (200, Ask::post(EVALUATION, question.as_str())),
         (200, Ask::post(EVALUATIONS, "{\"evaluations\":[7]}")),
@@ -532,7 +577,14 @@ async fn a_request_id_comes_back_with_whatever_is_answered() {
     ];
     let long = "7".repeat(4_096);
     for (status, ask) in table {
-        for id in ["bfe9eb29-ab87-4ca3-be83-a1d5d8305716", "two words", "a,b;c=\"d\"", "ü→😀", "0", long.as_str()] {
+        for id in [
+            "bfe9eb29-ab87-4ca3-be83-a1d5d8305716",
+            "two words",
+            "a,b;c=\"d\"",
+            "ü→😀",
+            "0",
+            long.as_str(),
+        ] {
             let request = ask.clone().with("X-Request-ID", id).bytes(port);
             let answers = exchange(sidecar.address, &request).await;
             assert_eq!(answers.len(), 1, "{id}");
@@ -564,7 +616,11 @@ async fn every_answer_names_the_revision_that_is_live() {
         }
         let status = client.get("/status").await.json();
         let revision = status["live"]["revision"].as_str().expect("a revision").to_owned();
-        for (path, body, status) in [(EVALUATION, question.as_str(), 200), (EVALUATIONS, "{", 400), ("/nowhere", "{}", 404)] {
+        for (path, body, status) in [
+            (EVALUATION, question.as_str(), 200),
+            (EVALUATIONS, "{", 400),
+            ("/nowhere", "{}", 404),
+        ] {
             let answer = client.post(path, body).await;
             assert_eq!(answer.status, status, "{path}");
             assert_eq!(answer.header("gatepost-revision"), Some(revision.as_str()), "{path}");
@@ -583,7 +639,15 @@ async fn credentials_that_nobody_asked_for_do_no_harm() {
     let sidecar = Sidecar::built_in().await;
     let mut client = sidecar.client().await;
     let question = question(("user", "carla@example.com"), "viewDatastore", ("datastore", "ledger"));
-    for authorization in ["undefined", "", "Bearer", "Bearer undefined", "Bearer ey.ey.x", "Basic Og==", "null"] {
+    for authorization in [
+        "undefined",
+        "",
+        "Bearer",
+        "Bearer undefined",
+        "Bearer ey.ey.x",
+        "Basic Og==",
+        "null",
+    ] {
         let headers = [("content-type", "application/json"), ("authorization", authorization)];
         let answer = client.send("POST", EVALUATION, &headers, question.as_bytes()).await;
         assert_eq!(answer.text(), r#"{"decision":true}"#, "{authorization}");
@@ -606,7 +670,11 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_has_done() {
         (EVALUATION, r#"{"subject":CARLA,"action":VIEW,"resource":ORDERS}"#, 200),
         (EVALUATION, "{", 400),
         (EVALUATION, "{}", 400),
-        (EVALUATIONS, r#"{"subject":CARLA,"action":VIEW,"resource":LEDGER,"evaluations":[{},{"action":7}]}"#, 200),
+        (
+            EVALUATIONS,
+            r#"{"subject":CARLA,"action":VIEW,"resource":LEDGER,"evaluations":[{},{"action":7}]}"#,
+            200,
+        ),
         ("/nowhere", "{}", 404),
         ("/status", "{}", 405),
     ] {
@@ -620,12 +688,23 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_has_done() {
     assert_eq!(status.header("cache-control"), Some("no-store"));
     let status = status.json();
     let ready = client.get("/readyz").await;
-    assert_eq!(ready.json(), json!({ "status": "ready", "revision": status["live"]["revision"] }));
+    assert_eq!(
+        ready.json(),
+        json!({ "status": "ready", "revision": status["live"]["revision"] })
+    );
     assert_eq!(ready.header("cache-control"), Some("no-store"));
 
     assert_eq!(
         keys(&status),
-        ["connections", "live", "loading", "pending", "policy_errors", "requests", "version"]
+        [
+            "connections",
+            "live",
+            "loading",
+            "pending",
+            "policy_errors",
+            "requests",
+            "version"
+        ]
     );
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(status["pending"], Value::Null);
@@ -667,7 +746,10 @@ async fn a_policy_that_errs_is_counted_in_the_answers_head_and_in_the_status() {
             "schema/tiny.cedarschema",
             "entity User = { age: Long }; entity Doc; action view appliesTo { principal: User, resource: Doc };",
         ),
-        ("policies/tiny.cedar", "@id(\"adults\") permit (principal, action, resource) when { principal.age >= 18 };"),
+        (
+            "policies/tiny.cedar",
+            "@id(\"adults\") permit (principal, action, resource) when { principal.age >= 18 };",
+        ),
         ("entities/none.json", "[]"),
     ]);
     let sidecar = Sidecar::serve(root.path()).await;
@@ -703,7 +785,10 @@ async fn a_sidecar_is_ready_once_files_have_loaded_and_stays_so_when_they_break(
         let answer = client.send("POST", path, &headers, question.as_bytes()).await;
         assert_eq!(answer.status, 503);
         let message = "no policies have loaded yet: see /status";
-        assert_eq!(answer.text(), format!("{{\"error\":{{\"status\":503,\"message\":\"{message}\"}}}}"));
+        assert_eq!(
+            answer.text(),
+            format!("{{\"error\":{{\"status\":503,\"message\":\"{message}\"}}}}")
+        );
         assert_eq!(answer.header("x-request-id"), Some("early"));
         assert_eq!(answer.header("gatepost-revision"), None);
     }
@@ -761,7 +846,11 @@ async fn a_unix_socket_is_its_owners_and_groups_alone_and_gone_in_the_end() {
     assert_eq!(mode(&path), 0o660);
     let parent = path.parent().expect("a directory");
     assert_eq!(mode(parent) & 0o007, 0, "others may not even look");
-    assert_eq!(fs::read_dir(parent).expect("a directory").count(), 1, "nothing is left beside it");
+    assert_eq!(
+        fs::read_dir(parent).expect("a directory").count(),
+        1,
+        "nothing is left beside it"
+    );
 
     let mut client = Client::connect_unix(&path).await;
     assert!(client.asks(("user", "carla@example.com"), "viewDatastore", ("datastore", "ledger")).await);
@@ -859,13 +948,28 @@ async fn addresses_that_others_could_reach_are_refused() {
         let address: Address = text.parse().expect(text);
         // A good address beside it does not help.
         let good = Address::Tcp(([127, 0, 0, 1], 0).into());
-        for addresses in [vec![address.clone()], vec![good.clone(), address.clone()], vec![address, good]] {
+        for addresses in [
+            vec![address.clone()],
+            vec![good.clone(), address.clone()],
+            vec![address, good],
+        ] {
             let error = refused(&addresses).await;
             assert!(matches!(error, BindError::NotLoopback(_)), "{text}: {error}");
             assert!(error.to_string().starts_with("refusing to listen on"), "{error}");
         }
     }
-    for text in ["", "localhost", "localhost:99999", "evil.com:80", "0:80", "127.1:80", "0x7f000001:80", "::1:80", "unix:", "*:80"] {
+    for text in [
+        "",
+        "localhost",
+        "localhost:99999",
+        "evil.com:80",
+        "0:80",
+        "127.1:80",
+        "0x7f000001:80",
+        "::1:80",
+        "unix:",
+        "*:80",
+    ] {
         assert!(text.parse::<Address>().is_err(), "{text}");
     }
 }
@@ -937,12 +1041,18 @@ async fn requests_that_do_not_wait_for_each_other_are_answered_in_their_order() 
     const REQUESTS: usize = 200;
     let sidecar = Sidecar::built_in().await;
     let kinds = [
-        (200, Ask::post(EVALUATION, spelled(r#"{"subject":CARLA,"action":VIEW,"resource":LEDGER}"#))),
+        (
+            200,
+            Ask::post(EVALUATION, spelled(r#"{"subject":CARLA,"action":VIEW,"resource":LEDGER}"#)),
+        ),
         (400, Ask::post(EVALUATION, "{")),
         (200, Ask::new("GET", "/healthz")),
         (404, Ask::new("GET", "/nowhere")),
         (200, chunked(EVALUATIONS, br#"{"evaluations":[{}]}"#, 3)),
-        (200, Ask::post(EVALUATION, spelled(r#"{"subject":CARLA,"action":VIEW,"resource":ORDERS}"#))),
+        (
+            200,
+            Ask::post(EVALUATION, spelled(r#"{"subject":CARLA,"action":VIEW,"resource":ORDERS}"#)),
+        ),
         (405, Ask::new("GET", EVALUATION)),
     ];
     let mut bytes = Vec::new();

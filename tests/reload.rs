@@ -9,6 +9,7 @@ mod data;
 mod directories;
 mod editors;
 mod halves;
+mod mistakes;
 mod people;
 mod storms;
 mod swaps;
@@ -167,11 +168,7 @@ impl Standing {
     async fn stands(&mut self, what: &str) {
         let answer = self.client.post(EVALUATION, &self.question).await;
         assert_eq!(answer.text(), r#"{"decision":true}"#, "{what}");
-        assert_eq!(
-            answer.header("gatepost-revision"),
-            Some(self.revision.as_str()),
-            "{what}"
-        );
+        assert_eq!(answer.header("gatepost-revision"), Some(self.revision.as_str()), "{what}");
     }
 
     /// Waits until the files are refused for a fault with these words. Gives what `/status` says of it.

@@ -1,8 +1,8 @@
 //! What the tests share: roots in fresh directories, sidecars in this process and in others, and clients.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -266,8 +266,7 @@ impl Client {
 
     /// Posts JSON.
     pub async fn post(&mut self, path: &str, body: &str) -> Answer {
-        self.send("POST", path, &[("content-type", "application/json")], body.as_bytes())
-            .await
+        self.send("POST", path, &[("content-type", "application/json")], body.as_bytes()).await
     }
 
     /// Asks one question by short or exact names and gives the decision.
@@ -289,25 +288,6 @@ pub fn question(principal: (&str, &str), action: &str, resource: (&str, &str)) -
         "resource": { "type": resource.0, "id": resource.1 },
     })
     .to_string()
-}
-
-/// Sends bytes as they are and reads until the other side closes, or until nothing comes for a second.
-pub fn raw(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(1)))
-        .expect("a read timeout");
-    // The other side may have closed already: what it said counts.
-    let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    while let Ok(read) = stream.read(&mut buffer) {
-        if read == 0 {
-            break;
-        }
-        answer.extend_from_slice(&buffer[..read]);
-    }
-    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// The binary.
@@ -334,11 +314,7 @@ impl Process {
     /// Starts `gatepost serve ROOT` on a port of the system's choice, and waits until it greets.
     pub fn serve(root: &Path, arguments: &[&str]) -> Self {
         let mut command = gatepost();
-        command
-            .arg("serve")
-            .arg(root)
-            .args(["--listen", "127.0.0.1:0"])
-            .args(arguments);
+        command.arg("serve").arg(root).args(["--listen", "127.0.0.1:0"]).args(arguments);
         Self::spawn(command)
     }
 

@@ -19,9 +19,22 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ABSENT: &[(&str, &[&str])] = &[
     (
         "engine",
-        &["tokio", "axum", "hyper", "tracing", "std::fs", "std::time", "std::sync::Mutex", "std::sync::RwLock", "notify"],
+        &[
+            "tokio",
+            "axum",
+            "hyper",
+            "tracing",
+            "std::fs",
+            "std::time",
+            "std::sync::Mutex",
+            "std::sync::RwLock",
+            "notify",
+        ],
     ),
-    ("directory", &["tokio", "axum", "hyper", "tracing", "std::fs", "cedar_policy", "notify"]),
+    (
+        "directory",
+        &["tokio", "axum", "hyper", "tracing", "std::fs", "cedar_policy", "notify"],
+    ),
     ("store", &["axum", "hyper"]),
     ("serve", &["std::fs::read", "std::fs::write", "notify"]),
 ];
@@ -80,10 +93,13 @@ fn rooms_are_entered_through_their_front_pages() {
         for file in room_files(room) {
             for (number, line) in code(&file) {
                 for (other, _) in ROOMS.iter().filter(|(other, _)| other != room) {
-                    let Some(path) = line.split(&format!("crate::{other}::")).nth(1) else { continue };
+                    let Some(path) = line.split(&format!("crate::{other}::")).nth(1) else {
+                        continue;
+                    };
                     let first: String = path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                     // `engine::json` is a module of its front page; everything else that is lower case is a function.
-                    let behind = repository(&format!("src/{other}/{first}.rs")).exists() && path[first.len()..].starts_with("::");
+                    let behind = repository(&format!("src/{other}/{first}.rs")).exists()
+                        && path[first.len()..].starts_with("::");
                     assert!(
                         !behind || (*other, first.as_str()) == ("engine", "json"),
                         "{}:{number}: goes behind `{other}` to `{first}`",
@@ -104,11 +120,7 @@ fn rooms_do_without_what_they_must() {
             for (number, line) in code(&file) {
                 for word in *absent {
                     let used = line.contains(&format!("{word}::")) || line.contains(&format!("use {word}"));
-                    assert!(
-                        !used || makes_sockets,
-                        "{}:{number}: `{room}` uses `{word}`",
-                        file.display()
-                    );
+                    assert!(!used || makes_sockets, "{}:{number}: `{room}` uses `{word}`", file.display());
                 }
             }
         }
@@ -147,7 +159,15 @@ fn every_file_says_in_its_first_line_what_it_is() {
 fn every_setting_is_in_the_documents() {
     let reference = fs::read_to_string(repository("docs/settings.md")).expect("docs/settings.md");
     for setting in gatepost::app::SETTINGS {
-        assert!(reference.contains(&format!("`{}`", setting.key)), "{} is not in docs/settings.md", setting.key);
-        assert!(reference.contains(&setting.variable()), "{} is not in docs/settings.md", setting.variable());
+        assert!(
+            reference.contains(&format!("`{}`", setting.key)),
+            "{} is not in docs/settings.md",
+            setting.key
+        );
+        assert!(
+            reference.contains(&setting.variable()),
+            "{} is not in docs/settings.md",
+            setting.variable()
+        );
     }
 }

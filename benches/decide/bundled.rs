@@ -105,7 +105,7 @@ impl Bundled {
             let theirs = self.stock(request);
             assert_eq!(ours.is_allowed(), question.allow, "{what}");
             assert_eq!(theirs.decision() == Decision::Allow, question.allow, "{what}");
-            let mut reasons: Vec<&str> = theirs.diagnostics().reason().map(|id| AsRef::<str>::as_ref(id)).collect();
+            let mut reasons: Vec<&str> = theirs.diagnostics().reason().map(AsRef::<str>::as_ref).collect();
             reasons.sort_unstable();
             // Policies are numbered in the order of their ids.
             let determining: Vec<&str> =

@@ -16,7 +16,10 @@ pub const MODEL: &[Embedded] = &[
     ("policies/datastores.cedar", include_str!("../../policies/datastores.cedar")),
     ("policies/deactivation.cedar", include_str!("../../policies/deactivation.cedar")),
     ("policies/roles.cedar", include_str!("../../policies/roles.cedar")),
-    ("policies/service_users.cedar", include_str!("../../policies/service_users.cedar")),
+    (
+        "policies/service_users.cedar",
+        include_str!("../../policies/service_users.cedar"),
+    ),
     ("policies/teams.cedar", include_str!("../../policies/teams.cedar")),
     ("entities/datastores.yaml", include_str!("../../entities/datastores.yaml")),
     ("entities/people.yaml", include_str!("../../entities/people.yaml")),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{Settings, built_in};
 use crate::engine::Faults;
@@ -33,6 +33,28 @@ pub enum StartError {
     Io(#[from] std::io::Error),
 }
 
+/// The signals that a sidecar listens to.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Listens from now on; none of them has its default effect any more.
+    ///
+    /// # Errors
+    /// The system refuses to tell of signals.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// A sidecar that runs.
 #[derive(Debug)]
 pub struct Running {
@@ -54,26 +76,19 @@ impl Running {
     }
 
     /// Serves until SIGTERM or SIGINT, and reloads on SIGHUP. Requests under way are answered first.
-    ///
-    /// # Errors
-    /// The system refuses to tell of signals.
-    pub async fn until_told_to_stop(self) -> std::io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    pub async fn until_told_to_stop(self, mut signals: Signals) {
         loop {
             tokio::select! {
-                _ = hang_up.recv() => {
+                _ = signals.hang_up.recv() => {
                     tracing::info!("SIGHUP: looking at the files");
                     self.reload();
                 }
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
             }
         }
         tracing::info!("stopping: no new connections, requests under way are answered");
         self.shut_down().await;
-        Ok(())
     }
 
     /// Ends in good order.

@@ -365,23 +365,20 @@ impl Settings {
                 .and_then(|text| self.set(&key, &text));
             if let Err(Refused(message)) = set {
                 let known = SETTINGS.iter().any(|setting| setting.key == key);
-                let span = if known || above == REQUEST_PROPERTIES { value.span() } else { name.span() };
-                let fault = Fault::error("settings", format!("`{key}`: {message}"))
-                    .at(file, Span::new(span.start, span.len()));
+                let span = if known || above == REQUEST_PROPERTIES {
+                    value.span()
+                } else {
+                    name.span()
+                };
+                let fault =
+                    Fault::error("settings", format!("`{key}`: {message}")).at(file, Span::new(span.start, span.len()));
                 faults.push(with_help(fault, message_help(&key)));
             }
         }
     }
 
-    fn read_environment(
-        &mut self,
-        environment: impl IntoIterator<Item = (String, String)>,
-        faults: &mut Vec<Fault>,
-    ) {
-        let known: BTreeMap<String, &Setting> = SETTINGS
-            .iter()
-            .map(|setting| (setting.variable(), setting))
-            .collect();
+    fn read_environment(&mut self, environment: impl IntoIterator<Item = (String, String)>, faults: &mut Vec<Fault>) {
+        let known: BTreeMap<String, &Setting> = SETTINGS.iter().map(|setting| (setting.variable(), setting)).collect();
         for (name, value) in environment {
             let Some(rest) = name.strip_prefix("GATEPOST_") else { continue };
             // Kubernetes announces a service called `gatepost` to every container in this way.
@@ -405,7 +402,9 @@ impl Settings {
                 let fault = Fault::error("settings", format!("`{name}` in the environment: {message}"));
                 let help = match known.get(&name) {
                     Some(setting) => Some(setting.help.to_owned()),
-                    None => nearest(&name, known.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?")),
+                    None => {
+                        nearest(&name, known.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"))
+                    }
                 };
                 faults.push(with_help(fault, help));
             }
@@ -456,14 +455,18 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
-fn number<N: TryFrom<u64>>(text: &str, min: u64, max: N) -> Result<N, String>
+fn number<N>(text: &str, min: u64, max: N) -> Result<N, String>
 where
-    N: Copy + PartialOrd + std::fmt::Display,
+    N: TryFrom<u64> + Copy + PartialOrd + std::fmt::Display,
 {
     let refuse = || format!("`{text}` must be a whole number from {min} to {max}");
     let value: u64 = text.replace('_', "").parse().map_err(|_| refuse())?;
     let narrow = N::try_from(value).map_err(|_| refuse())?;
-    if value < min || narrow > max { Err(refuse()) } else { Ok(narrow) }
+    if value < min || narrow > max {
+        Err(refuse())
+    } else {
+        Ok(narrow)
+    }
 }
 
 fn millis(text: &str) -> Result<Duration, String> {
@@ -499,10 +502,7 @@ mod tests {
 
     fn read(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, Vec<Fault>> {
         let own = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
-            pairs
-                .iter()
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect()
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
         Settings::read(Some(&Text::new("gatepost.toml", file)), own(environment), &own(flags))
     }
@@ -534,7 +534,10 @@ mod tests {
     fn all_mistakes_are_told_at_once_with_line_and_help() {
         let file = "lisen = [\"127.0.0.1:1\"]\nlog_format = \"xml\"\n[limits]\nbody_bytes_max = 0\nbodies = 1\n\
                     [request_properties]\nUser = \"maybe\"\n";
-        let environment = [("GATEPOST_LIMITS_BATCH_ITEM_MAX", "2"), ("GATEPOST_STORE_EVENTS", "yes")];
+        let environment = [
+            ("GATEPOST_LIMITS_BATCH_ITEM_MAX", "2"),
+            ("GATEPOST_STORE_EVENTS", "yes"),
+        ];
         let faults = read(file, &environment, &[("sweep", "1"), ("store.sweep_ms", "soon")]).expect_err("mistakes");
         let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
         for (line, words) in [
@@ -551,8 +554,7 @@ mod tests {
             assert!(
                 faults
                     .iter()
-                    .any(|fault| fault.message.contains(words)
-                        && fault.place.as_ref().map(|place| place.line) == line),
+                    .any(|fault| fault.message.contains(words) && fault.place.as_ref().map(|place| place.line) == line),
                 "{words}: {told:#?}"
             );
         }
@@ -563,19 +565,16 @@ mod tests {
     #[test]
     fn the_defaults_that_the_help_names_are_the_defaults() {
         for setting in SETTINGS {
-            let Some((_, default)) = setting.help.split_once("; default ") else { continue };
+            let Some((_, default)) = setting.help.split_once("; default ") else {
+                continue;
+            };
             let default = default.split(',').next().unwrap_or(default);
             if default == "none" {
                 continue;
             }
             let mut changed = Settings::default();
             (setting.read)(&mut changed, default).expect(setting.key);
-            assert_eq!(
-                format!("{changed:?}"),
-                format!("{:?}", Settings::default()),
-                "{}",
-                setting.key
-            );
+            assert_eq!(format!("{changed:?}"), format!("{:?}", Settings::default()), "{}", setting.key);
         }
     }
 }

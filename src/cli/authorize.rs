@@ -73,9 +73,7 @@ fn from_request(snapshot: &Snapshot, path: &Path, depth_max: usize) -> Result<De
     read.map_err(|error| Refused::question(format!("cannot read `{}`: {error}", path.display())))?;
     let json = Json::read(&body, depth_max).map_err(|error| Refused::question(error.to_string()))?;
     let query = read_question(&json).map_err(Refused::question)?;
-    snapshot
-        .decide(&query)
-        .map_err(|problem| Refused::question(problem.to_string()))
+    snapshot.decide(&query).map_err(|problem| Refused::question(problem.to_string()))
 }
 
 fn from_flags(snapshot: &Snapshot, args: &AuthorizeArgs, depth_max: usize) -> Result<Decision, Refused> {
@@ -94,9 +92,7 @@ fn from_flags(snapshot: &Snapshot, args: &AuthorizeArgs, depth_max: usize) -> Re
         context: context.as_ref(),
         ..Query::plain((&principal.0, &principal.1), &action, (&resource.0, &resource.1))
     };
-    snapshot
-        .decide(&query)
-        .map_err(|problem| Refused::question(problem.to_string()))
+    snapshot.decide(&query).map_err(|problem| Refused::question(problem.to_string()))
 }
 
 /// `User::"ana"`, `App::User::"ana"`, or `user:ana`.

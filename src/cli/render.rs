@@ -29,9 +29,7 @@ pub(super) fn fault(fault: &Fault, stream: Stream) -> String {
     };
     let mut text = String::new();
     let shown = Shown(fault);
-    let drawn = GraphicalReportHandler::new_themed(theme)
-        .with_width(110)
-        .render_report(&mut text, &shown);
+    let drawn = GraphicalReportHandler::new_themed(theme).with_width(110).render_report(&mut text, &shown);
     match drawn {
         Ok(()) => text.trim_end().to_owned(),
         Err(_) => fault.to_string(),
@@ -117,12 +115,10 @@ impl Diagnostic for Shown<'_> {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.0.place.as_ref()?;
         let first = LabeledSpan::new_primary_with_span(None, (place.span.offset, place.span.len));
-        let others = self
-            .0
-            .related
-            .iter()
-            .filter(|(place, _)| self.draws(&place.file))
-            .map(|(place, what)| LabeledSpan::new_with_span(Some(what.clone()), (place.span.offset, place.span.len)));
+        let others =
+            self.0.related.iter().filter(|(place, _)| self.draws(&place.file)).map(|(place, what)| {
+                LabeledSpan::new_with_span(Some(what.clone()), (place.span.offset, place.span.len))
+            });
         Some(Box::new(std::iter::once(first).chain(others)))
     }
 }

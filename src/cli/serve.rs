@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FAILURE, SUCCESS, ServeArgs, USAGE, print, print_error, refuse_settings, render};
 use crate::app::{self, Settings, World};
-use crate::engine::{Query, Snapshot};
+use crate::engine::{Example, Query, Snapshot};
 use crate::serve::Address;
 use crate::store::Live;
 
@@ -49,16 +49,18 @@ async fn serve(world: World, settings: &Settings) -> u8 {
             return FAILURE;
         }
     };
-    let greeting = tokio::spawn(greet(running.live.clone(), world, running.addresses.clone()));
-    let stopped = running.until_told_to_stop().await;
-    greeting.abort();
-    match stopped {
-        Ok(()) => SUCCESS,
+    // Before anybody can know that there is something to signal.
+    let signals = match app::Signals::listen() {
+        Ok(signals) => signals,
         Err(error) => {
             print_error(&format!("gatepost cannot listen to signals: {error}"));
-            FAILURE
+            return FAILURE;
         }
-    }
+    };
+    let greeting = tokio::spawn(greet(running.live.clone(), world, running.addresses.clone()));
+    running.until_told_to_stop(signals).await;
+    greeting.abort();
+    SUCCESS
 }
 
 /// Says what is served and what to try, as soon as there is something.
@@ -113,21 +115,21 @@ fn example(snapshot: &Snapshot) -> Option<String> {
     // The bundled model's, if these are its words; otherwise one made of the first entities that fit.
     let bundled = Query::plain(("user", "carla@example.com"), "viewDatastore", ("datastore", "ledger"));
     let known = snapshot.decide(&bundled).is_ok_and(|decision| !decision.determining.is_empty());
-    let (principal, action, resource) = if known {
+    let example = if known {
         let entity = |ty: &str, id: &str| (ty.to_owned(), id.to_owned());
-        (
-            entity("user", "carla@example.com"),
-            "viewDatastore".to_owned(),
-            entity("datastore", "ledger"),
-        )
+        Example {
+            principal: entity("user", "carla@example.com"),
+            action: "viewDatastore".to_owned(),
+            resource: entity("datastore", "ledger"),
+        }
     } else {
         snapshot.example()?
     };
     Some(
         serde_json::json!({
-            "subject": { "type": principal.0, "id": principal.1 },
-            "action": { "name": action },
-            "resource": { "type": resource.0, "id": resource.1 },
+            "subject": { "type": example.principal.0, "id": example.principal.1 },
+            "action": { "name": example.action },
+            "resource": { "type": example.resource.0, "id": example.resource.1 },
         })
         .to_string()
         .replace('\'', "'\\''"),

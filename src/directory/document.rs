@@ -108,9 +108,7 @@ impl Role {
     }
 
     fn read(name: &str) -> Option<Self> {
-        [Self::Admin, Self::Manager, Self::Member]
-            .into_iter()
-            .find(|role| role.name() == name)
+        [Self::Admin, Self::Manager, Self::Member].into_iter().find(|role| role.name() == name)
     }
 }
 
@@ -339,10 +337,16 @@ impl Reader<'_> {
             let mut fault = unknown_key(self.text, key, self.kind.allowed(), &self.entry());
             let direct_grant = match self.kind {
                 Kind::User | Kind::ServiceUser => {
-                    matches!(key.text.as_str(), "datastores" | "enrichment_datastores" | "permission" | "permissions")
+                    matches!(
+                        key.text.as_str(),
+                        "datastores" | "enrichment_datastores" | "permission" | "permissions"
+                    )
                 }
                 Kind::Datastore | Kind::EnrichmentDatastore => {
-                    matches!(key.text.as_str(), "users" | "service_users" | "readers" | "writers" | "permissions")
+                    matches!(
+                        key.text.as_str(),
+                        "users" | "service_users" | "readers" | "writers" | "permissions"
+                    )
                 }
                 Kind::Team => false,
             };
@@ -388,11 +392,7 @@ impl Reader<'_> {
     fn role(&self, source: &Source, faults: &mut Vec<Fault>) -> Option<Role> {
         let expected = "write one of `Admin`, `Manager` and `Member` (R1)";
         let Some(node) = self.get("role") else {
-            faults.push(
-                source
-                    .fault("directory-role", format!("{} has no role", self.entry()))
-                    .help(expected),
-            );
+            faults.push(source.fault("directory-role", format!("{} has no role", self.entry())).help(expected));
             return None;
         };
         let fault = |message: String| Fault::error("directory-role", message).at(self.text, node.span);
@@ -428,9 +428,12 @@ impl Reader<'_> {
             Value::Scalar { text, quoted: false } if text == "false" => Some(false),
             _ => {
                 faults.push(
-                    Fault::error("directory-shape", format!("`active` of {} is neither true nor false", self.entry()))
-                        .at(self.text, node.span)
-                        .help("write `active: true` or `active: false`, without quotes"),
+                    Fault::error(
+                        "directory-shape",
+                        format!("`active` of {} is neither true nor false", self.entry()),
+                    )
+                    .at(self.text, node.span)
+                    .help("write `active: true` or `active: false`, without quotes"),
                 );
                 None
             }
@@ -447,9 +450,7 @@ impl Reader<'_> {
             name: self.string("name", faults).unwrap_or_else(|| self.id.to_owned()),
             name_source: self.get("name").map(|node| self.source(node.span)),
             description: self.string("description", faults).unwrap_or_default(),
-            permission: self
-                .get("permission")
-                .and_then(|node| self.permission(node, faults)),
+            permission: self.get("permission").and_then(|node| self.permission(node, faults)),
             users: self.references("users", faults),
             service_users: self.references("service_users", faults),
             datastores: self.assignments("datastores", faults),

@@ -92,7 +92,13 @@ fn json_node(text: &Text, raw: &RawValue) -> Node {
                         std::borrow::Cow::Owned(_) => text.span_of(raw.get()),
                     };
                     let text_of_name = name.into_owned();
-                    (Key { text: text_of_name, span }, json_node(text, raw))
+                    (
+                        Key {
+                            text: text_of_name,
+                            span,
+                        },
+                        json_node(text, raw),
+                    )
                 })
                 .collect(),
         ),
@@ -198,7 +204,10 @@ fn read_yaml(text: &Text) -> Result<Node, Box<Fault>> {
                 }
             }
             Event::Alias(_) => {
-                return Err(refuse(span, "aliases such as `*name` are not followed: write it out".to_owned()));
+                return Err(refuse(
+                    span,
+                    "aliases such as `*name` are not followed: write it out".to_owned(),
+                ));
             }
             Event::DocumentStart(..) if root.is_some() => {
                 return Err(refuse(span, "a second document: one file holds one".to_owned()));
@@ -250,10 +259,7 @@ mod tests {
         let Value::Map(members) = node.value else {
             panic!("a mapping");
         };
-        members
-            .into_iter()
-            .map(|(key, _)| (key.text, text.place(key.span).line))
-            .collect()
+        members.into_iter().map(|(key, _)| (key.text, text.place(key.span).line)).collect()
     }
 
     #[test]
@@ -264,10 +270,7 @@ mod tests {
         assert_eq!(found.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), expected);
         assert_eq!(found.iter().map(|(_, line)| *line).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
         let json = Text::new("a.json", "{\n\t\"no\": {},\n\t\"007\": {}, \"\\u0061\": 1}");
-        assert_eq!(
-            ids(&json),
-            [("no".to_owned(), 2), ("007".to_owned(), 3), ("a".to_owned(), 3)]
-        );
+        assert_eq!(ids(&json), [("no".to_owned(), 2), ("007".to_owned(), 3), ("a".to_owned(), 3)]);
     }
 
     #[test]

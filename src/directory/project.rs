@@ -95,12 +95,7 @@ fn teams_of(directory: &Directory, members: impl Fn(&Team) -> &Vec<Reference>) -
 /// memberships stay in the documents (R7).
 fn account_entity(kind: Kind, id: &str, account: &Account, teams: &[&str]) -> Json {
     let parents: Vec<Json> = if account.active {
-        teams
-            .iter()
-            .copied()
-            .chain([PUBLIC])
-            .map(|team| uid(Kind::Team, team))
-            .collect()
+        teams.iter().copied().chain([PUBLIC]).map(|team| uid(Kind::Team, team)).collect()
     } else {
         Vec::new()
     };
@@ -142,10 +137,7 @@ fn grants_on(directory: &Directory, kind: Kind) -> BTreeMap<&str, Grants<'_>> {
 
 fn store_entity(kind: Kind, id: &str, store: &Store, grants: &Grants<'_>) -> Json {
     let set = |teams: &[&str]| -> Vec<Json> {
-        teams
-            .iter()
-            .map(|team| json!({ "__entity": uid(Kind::Team, team) }))
-            .collect()
+        teams.iter().map(|team| json!({ "__entity": uid(Kind::Team, team) })).collect()
     };
     json!({
         "uid": uid(kind, id),

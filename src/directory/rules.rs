@@ -41,17 +41,13 @@ fn an_active_admin_remains(directory: &Directory, faults: &mut Vec<Fault>) {
     let Some((_, first)) = directory.users.first_key_value() else {
         return;
     };
-    let remains = directory
-        .users
-        .values()
-        .any(|user| user.active && user.role == Role::Admin);
+    let remains = directory.users.values().any(|user| user.active && user.role == Role::Admin);
     if !remains {
         let admin = directory.users.values().find(|user| user.role == Role::Admin).unwrap_or(first);
         faults.push(
-            admin
-                .source
-                .fault("directory-last-admin", "no user is an active Admin".to_owned())
-                .help("the last active Admin cannot be deactivated, demoted or removed (R10): give a user `role: Admin`"),
+            admin.source.fault("directory-last-admin", "no user is an active Admin".to_owned()).help(
+                "the last active Admin cannot be deactivated, demoted or removed (R10): give a user `role: Admin`",
+            ),
         );
     }
 }
@@ -158,10 +154,7 @@ fn check_assignments(
     for (index, assignment) in assignments.iter().enumerate() {
         if !known.contains_key(&assignment.to.id) {
             faults.push(leads_nowhere(team, kind, &assignment.to, known.keys().map(String::as_str)));
-        } else if let Some(earlier) = assignments[..index]
-            .iter()
-            .find(|earlier| earlier.to.id == assignment.to.id)
-        {
+        } else if let Some(earlier) = assignments[..index].iter().find(|earlier| earlier.to.id == assignment.to.id) {
             let fault = listed_twice(team, kind, &assignment.to);
             faults.push(if earlier.permission == assignment.permission {
                 fault.into_warning()
@@ -172,13 +165,12 @@ fn check_assignments(
     }
 }
 
-fn leads_nowhere<'k>(
-    team: &str,
-    kind: Kind,
-    reference: &Reference,
-    known: impl IntoIterator<Item = &'k str>,
-) -> Fault {
-    let message = format!("the team `{team}` lists the {} `{}`, which is nowhere", kind.word(), reference.id);
+fn leads_nowhere<'k>(team: &str, kind: Kind, reference: &Reference, known: impl IntoIterator<Item = &'k str>) -> Fault {
+    let message = format!(
+        "the team `{team}` lists the {} `{}`, which is nowhere",
+        kind.word(),
+        reference.id
+    );
     let help = match nearest(&reference.id, known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("add it under `{}:`, or remove it from the team", kind.key()),

@@ -10,15 +10,15 @@ use cedar_policy_core::ast::SlotEnv;
 
 pub(super) use cedar_policy_core::ast::{
     ActionConstraint, BinaryOp, Context, Effect, Eid, Entity, EntityReference, EntityType, EntityUID, EntityUIDEntry,
-    Expr, ExprKind, Literal, Name, PartialValue, Policy, PrincipalOrResourceConstraint, Request, RestrictedExpr,
-    Value, ValueKind, Var,
+    Expr, ExprKind, Literal, Name, PartialValue, Policy, PrincipalOrResourceConstraint, Request, RestrictedExpr, Value,
+    ValueKind, Var,
 };
 pub(super) use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 pub(super) use cedar_policy_core::evaluator::{Evaluator, RestrictedEvaluator};
 pub(super) use cedar_policy_core::extensions::Extensions;
 pub(super) use cedar_policy_core::parser::Loc;
-pub(super) use cedar_policy_core::validator::ValidatorSchema;
 pub(super) use cedar_policy_core::validator::ValidatorActionId;
+pub(super) use cedar_policy_core::validator::ValidatorSchema;
 pub(super) use cedar_policy_core::validator::types::{EntityKind, Type};
 
 /// A few entities whose ancestors are already complete, as an evaluator wants them.
@@ -90,9 +90,7 @@ pub(super) fn enumerated_ids(schema: &ValidatorSchema, ty: &EntityType) -> Optio
 /// Evaluates the clauses of a validated policy.
 pub(super) fn holds(evaluator: &Evaluator<'_>, body: &Expr) -> Result<bool, String> {
     // Slots stand in scopes alone, and those are filled.
-    let value = evaluator
-        .interpret(body, &SlotEnv::new())
-        .map_err(|error| error.to_string())?;
+    let value = evaluator.interpret(body, &SlotEnv::new()).map_err(|error| error.to_string())?;
     match value.value_kind() {
         ValueKind::Lit(Literal::Bool(holds)) => Ok(*holds),
         other => Err(format!("type error: expected bool, got {other}")),

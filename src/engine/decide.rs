@@ -210,16 +210,16 @@ impl Snapshot {
             }
             (_, json) => json,
         };
-        let members = reader
-            .members(json, &action.context, Required::Yes)
-            .map_err(|problem| match problem.path.strip_prefix(".action") {
+        let members = reader.members(json, &action.context, Required::Yes).map_err(|problem| {
+            match problem.path.strip_prefix(".action") {
                 Some(path) if from_properties && (path.is_empty() || path.starts_with(['.', '['])) => Problem {
                     part: Part::Action,
                     path: path.to_owned(),
                     message: problem.message,
                 },
                 _ => problem,
-            })?;
+            }
+        })?;
         referred.append(&mut reader.entities);
         Ok(Context::Value(Arc::new(members)))
     }
@@ -331,10 +331,8 @@ fn shaped(
             [],
         );
     };
-    let mut attrs: BTreeMap<SmolStr, PartialValue> = stored
-        .attrs()
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+    let mut attrs: BTreeMap<SmolStr, PartialValue> =
+        stored.attrs().map(|(name, value)| (name.clone(), value.clone())).collect();
     for (name, value) in given {
         if mode == RequestProperties::Override || !attrs.contains_key(&name) {
             attrs.insert(name, PartialValue::Value(value));

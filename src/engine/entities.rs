@@ -105,10 +105,13 @@ impl<'t> Drafts<'t> {
         };
         let place = first.text.place(first.span);
         faults.push(if first.entity.deep_eq(&entity) {
-            Fault::error("entity-duplicate", format!("`{}` is here twice, both times the same", entity.uid()))
-                .at(text, span)
-                .and_at(place, "the first is here")
-                .into_warning()
+            Fault::error(
+                "entity-duplicate",
+                format!("`{}` is here twice, both times the same", entity.uid()),
+            )
+            .at(text, span)
+            .and_at(place, "the first is here")
+            .into_warning()
         } else {
             Fault::error(
                 "entity-duplicate",
@@ -287,10 +290,7 @@ fn cycle(drafts: &[Draft<'_>], path: &[(usize, usize)], again: usize) -> Fault {
             .map(|number| number.map_or("…".to_owned(), |number| format!("`{}`", drafts[*number].entity.uid())))
             .collect()
     } else {
-        members
-            .iter()
-            .map(|number| format!("`{}`", drafts[*number].entity.uid()))
-            .collect()
+        members.iter().map(|number| format!("`{}`", drafts[*number].entity.uid())).collect()
     };
     let draft = &drafts[again];
     Fault::error(

@@ -101,9 +101,7 @@ impl Fault {
         let mut labels = report.labels().into_iter().flatten();
         if let Some(text) = text {
             let label = labels.next();
-            let span = label
-                .as_ref()
-                .map_or(Span::default(), |label| Span::new(label.offset(), label.len()));
+            let span = label.as_ref().map_or(Span::default(), |label| Span::new(label.offset(), label.len()));
             if let Some(words) = label.as_ref().and_then(|label| label.label()) {
                 fault.message = format!("{}: {words}", fault.message);
             }

@@ -61,12 +61,7 @@ pub(super) struct Index {
 }
 
 impl Index {
-    pub(super) fn new(
-        read: &PoliciesRead,
-        levels: &Levels,
-        schema: &ValidatorSchema,
-        vocabulary: &Vocabulary,
-    ) -> Self {
+    pub(super) fn new(read: &PoliciesRead, levels: &Levels, schema: &ValidatorSchema, vocabulary: &Vocabulary) -> Self {
         let mut buckets = environments(vocabulary);
         let mut sorted: Vec<&cedar_policy::Policy> = read.set.policies().collect();
         sorted.sort_by(|a, b| AsRef::<str>::as_ref(a.id()).cmp(b.id().as_ref()));

@@ -239,10 +239,7 @@ mod tests {
             Json::String("x\n".into()),
         ];
         assert_eq!(json.get("a"), Some(&Json::Array(expected.to_vec())));
-        assert_eq!(
-            json.get("b").and_then(|b| b.get("a")),
-            Some(&Json::Object(Vec::new()))
-        );
+        assert_eq!(json.get("b").and_then(|b| b.get("a")), Some(&Json::Object(Vec::new())));
     }
 
     #[test]

@@ -20,11 +20,7 @@ const OPERATORS_MAX: usize = 800;
 /// The fault of a text in Cedar's syntax, policies or schema, that nests too deeply.
 pub(super) fn check(text: &Text) -> Option<Fault> {
     let refuse = |at: usize, message: String, help: &str| {
-        Some(
-            Fault::error("nesting", message)
-                .at(text, Span::new(at, 1))
-                .help(help.to_owned()),
-        )
+        Some(Fault::error("nesting", message).at(text, Span::new(at, 1)).help(help.to_owned()))
     };
     let bytes = text.content.as_bytes();
     let (mut at, mut depth, mut ifs) = (0, 0_usize, 0);
@@ -46,7 +42,11 @@ pub(super) fn check(text: &Text) -> Option<Fault> {
                 // `Set<Set<…` nests as brackets do; elsewhere `<` compares.
                 let run = bytes[at..].chunks(4).take_while(|chunk| *chunk == b"Set<").count();
                 if run + depth > BRACKETS_MAX {
-                    return refuse(at, format!("more than {BRACKETS_MAX} sets within each other"), "write it flatter");
+                    return refuse(
+                        at,
+                        format!("more than {BRACKETS_MAX} sets within each other"),
+                        "write it flatter",
+                    );
                 }
             }
             b'i' if is_word(bytes, at, b"if") => {

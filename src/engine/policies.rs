@@ -56,10 +56,8 @@ impl PoliciesRead {
     /// What is known of one policy of the set.
     pub(super) fn info(&self, policy: &Policy) -> PolicyInfo {
         let origin = self.origins.get(policy.id());
-        let mut annotations: Vec<(String, String)> = policy
-            .annotations()
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .collect();
+        let mut annotations: Vec<(String, String)> =
+            policy.annotations().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         annotations.sort();
         PolicyInfo {
             id: AsRef::<str>::as_ref(policy.id()).into(),
@@ -67,14 +65,9 @@ impl PoliciesRead {
                 Effect::Permit => super::Effect::Permit,
                 Effect::Forbid => super::Effect::Forbid,
             },
-            place: origin.map_or_else(
-                || Text::new("", "").place(Span::default()),
-                Origin::place,
-            ),
+            place: origin.map_or_else(|| Text::new("", "").place(Span::default()), Origin::place),
             annotations,
-            template: policy
-                .template_id()
-                .map(|template| AsRef::<str>::as_ref(template).into()),
+            template: policy.template_id().map(|template| AsRef::<str>::as_ref(template).into()),
         }
     }
 
@@ -146,11 +139,7 @@ fn read_cedar(text: &Text, read: &mut PoliciesRead, faults: &mut Vec<Fault>) {
     let set = match PolicySet::from_str(&text.content) {
         Ok(set) => set,
         Err(errors) => {
-            faults.extend(
-                errors
-                    .iter()
-                    .map(|error| Fault::from_cedar("policy-syntax", error, Some(text))),
-            );
+            faults.extend(errors.iter().map(|error| Fault::from_cedar("policy-syntax", error, Some(text))));
             return;
         }
     };
@@ -206,7 +195,7 @@ fn read_json(text: &Text, read: &mut PoliciesRead, faults: &mut Vec<Fault>) {
     };
     let whole = Span::new(0, 0);
     if json.get("effect").is_some() {
-        let id = PolicyId::new(text.name.to_string());
+        let id = PolicyId::new(&text.name);
         let value = serde_json::from_str(&text.content).unwrap_or_default();
         match Policy::from_json(Some(id), value) {
             Ok(policy) => {

@@ -33,11 +33,8 @@ impl Snapshot {
         for entities in by_type.values_mut() {
             entities.sort_by(|a, b| a.uid().cmp(b.uid()));
         }
-        let mut environments: Vec<_> = self
-            .index
-            .environments()
-            .filter(|(_, bucket)| !bucket.policies.is_empty())
-            .collect();
+        let mut environments: Vec<_> =
+            self.index.environments().filter(|(_, bucket)| !bucket.policies.is_empty()).collect();
         environments.sort_by_key(|(environment, _)| *environment);
         let share = (questions_max / environments.len().max(1)).max(1);
         let mut left = questions_max;

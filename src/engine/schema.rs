@@ -126,12 +126,9 @@ fn collect_aliases(
                 } else {
                     format!("{prefix}{name}")
                 };
-                into.entry(exact).or_default().extend(
-                    aliases
-                        .split(',')
-                        .map(|alias| alias.trim().to_owned())
-                        .filter(|alias| !alias.is_empty()),
-                );
+                into.entry(exact)
+                    .or_default()
+                    .extend(aliases.split(',').map(|alias| alias.trim().to_owned()).filter(|alias| !alias.is_empty()));
             }
         }
     }

@@ -89,9 +89,7 @@ impl Shape {
                 element_type: Some(element),
             } => Self::Set(Box::new(Self::of(element, types))),
             Type::Record { attrs, .. } => Self::Record(Fields::of(
-                attrs
-                    .iter()
-                    .map(|(name, attr)| (name, &*attr.attr_type, attr.is_required)),
+                attrs.iter().map(|(name, attr)| (name, &*attr.attr_type, attr.is_required)),
                 types,
             )),
             Type::ExtensionType { name } => Extension::of_type(&name.to_string()).map_or(Self::Never, Self::Extension),

@@ -42,6 +42,17 @@ pub struct Counts {
     pub actions: usize,
 }
 
+/// A question by its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// Type and id.
+    pub principal: (String, String),
+    /// The exact name.
+    pub action: String,
+    /// Type and id.
+    pub resource: (String, String),
+}
+
 impl Snapshot {
     /// Compiles sources into a snapshot.
     ///
@@ -102,9 +113,8 @@ impl Snapshot {
         self.index.policies.iter().map(|policy| &policy.info)
     }
 
-    /// A question whose words are all known: principal and resource as type and id, and the action between them. None
-    /// if no two entities of the store fit an action.
-    pub fn example(&self) -> Option<((String, String), String, (String, String))> {
+    /// A question whose words are all known. None if no two entities of the store fit an action.
+    pub fn example(&self) -> Option<Example> {
         let mut environments: Vec<_> = self.index.environments().collect();
         // Where most policies apply, there is most to see.
         environments.sort_by_key(|(environment, bucket)| (std::cmp::Reverse(bucket.policies.len()), *environment));
@@ -116,7 +126,11 @@ impl Snapshot {
                 Some((entry.name.clone(), AsRef::<str>::as_ref(uid.eid()).to_owned()))
             };
             let action = self.vocabulary.action_entry(environment.action).name.clone();
-            Some((entity(environment.principal)?, action, entity(environment.resource)?))
+            Some(Example {
+                principal: entity(environment.principal)?,
+                action,
+                resource: entity(environment.resource)?,
+            })
         })
     }
 
@@ -144,9 +158,7 @@ impl Snapshot {
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot")
-            .field("revision", &self.revision)
-            .finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("revision", &self.revision).finish_non_exhaustive()
     }
 }
 

@@ -80,10 +80,7 @@ mod tests {
 
     fn sources(policies: &[(&str, &str)]) -> Sources {
         Sources {
-            policies: policies
-                .iter()
-                .map(|(name, content)| Text::new(*name, *content))
-                .collect(),
+            policies: policies.iter().map(|(name, content)| Text::new(*name, *content)).collect(),
             ..Sources::default()
         }
     }
@@ -95,7 +92,10 @@ mod tests {
         assert_eq!(ab, sources(&[("b", "2"), ("a", "1")]).revision(&options));
         assert_ne!(ab, sources(&[("a", "2"), ("b", "1")]).revision(&options));
         assert_ne!(ab, sources(&[("a", "12"), ("b", "")]).revision(&options));
-        let stricter = Options { level_max: 1, ..options };
+        let stricter = Options {
+            level_max: 1,
+            ..options
+        };
         assert_ne!(ab, sources(&[("a", "1"), ("b", "2")]).revision(&stricter));
     }
 }

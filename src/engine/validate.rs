@@ -77,10 +77,7 @@ pub(super) fn validate(schema: &Schema, read: &PoliciesRead, level_max: u32, fau
         level += 1;
         let mut still = HashSet::new();
         let set = subset(&read.set, &deeper);
-        for error in validator
-            .validate_with_level(&set, ValidationMode::Strict, level)
-            .validation_errors()
-        {
+        for error in validator.validate_with_level(&set, ValidationMode::Strict, level).validation_errors() {
             if matches!(error, ValidationError::EntityDerefLevelViolation(_)) {
                 still.insert(error.policy_id().clone());
             }
@@ -202,9 +199,9 @@ fn fault(
     let Some(origin) = origins.get(id) else {
         return Fault::from_cedar(code, report, None);
     };
-    let labelled = report.labels().is_some_and(|mut labels| {
-        labels.any(|label| within(&origin.text, label.offset(), label.len()))
-    });
+    let labelled = report
+        .labels()
+        .is_some_and(|mut labels| labels.any(|label| within(&origin.text, label.offset(), label.len())));
     if labelled {
         Fault::from_cedar(code, report, Some(&origin.text))
     } else {

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::core::{
-    self, Eid, Entity, EntityType, EntityUID, Loc, ValidatorActionId, ValidatorSchema,
-};
+use super::core::{self, Eid, Entity, EntityType, EntityUID, Loc, ValidatorActionId, ValidatorSchema};
 use super::fault::{Fault, nearest};
 use super::options::{Options, RequestProperties, ShortNames};
 use super::schema::{SchemaRead, place_of};
@@ -33,11 +31,9 @@ pub(super) struct TypeEntry {
 impl TypeEntry {
     /// Whether an id of this type can exist.
     pub(super) fn admits(&self, id: &str) -> bool {
-        self.choices.as_ref().is_none_or(|choices| {
-            choices
-                .iter()
-                .any(|choice| AsRef::<str>::as_ref(choice) == id)
-        })
+        self.choices
+            .as_ref()
+            .is_none_or(|choices| choices.iter().any(|choice| AsRef::<str>::as_ref(choice) == id))
     }
 }
 
@@ -184,18 +180,11 @@ fn types(
                 name: name.to_string(),
                 ty: name.clone(),
                 fields: Fields::of(
-                    declared
-                        .attributes()
-                        .iter()
-                        .map(|(attr, ty)| (attr, &*ty.attr_type, ty.is_required)),
+                    declared.attributes().iter().map(|(attr, ty)| (attr, &*ty.attr_type, ty.is_required)),
                     by_type,
                 ),
                 choices: core::enumerated_ids(schema, name),
-                request_properties: options
-                    .request_properties
-                    .get(&name.to_string())
-                    .copied()
-                    .unwrap_or(default),
+                request_properties: options.request_properties.get(&name.to_string()).copied().unwrap_or(default),
             }
         })
         .collect()
@@ -276,10 +265,7 @@ impl<T: Copy + PartialEq> Names<T> {
                 wanted.entry(alias.to_lowercase()).or_default().push((declaration, true));
             }
             if short_names == ShortNames::On {
-                wanted
-                    .entry(declaration.short.to_lowercase())
-                    .or_default()
-                    .push((declaration, false));
+                wanted.entry(declaration.short.to_lowercase()).or_default().push((declaration, false));
             }
         }
         let mut folded = HashMap::new();

@@ -24,10 +24,8 @@ impl Hosts {
     pub fn of(address: &Address, configured: &[String]) -> Self {
         let Address::Tcp(socket) = address else { return Self::Any };
         let port = socket.port();
-        let mut names: Vec<String> = ["127.0.0.1", "localhost", "[::1]"]
-            .iter()
-            .map(|name| format!("{name}:{port}"))
-            .collect();
+        let mut names: Vec<String> =
+            ["127.0.0.1", "localhost", "[::1]"].iter().map(|name| format!("{name}:{port}")).collect();
         names.push(socket.to_string());
         if port == 80 {
             names.extend(["127.0.0.1", "localhost", "[::1]"].map(str::to_owned));
@@ -55,6 +53,7 @@ pub(super) struct Head<'h> {
     pub(super) request_id: Option<&'h HeaderValue>,
     content_type: Option<&'h HeaderValue>,
     content_types: usize,
+    is_encoded: bool,
 }
 
 impl<'h> Head<'h> {
@@ -76,6 +75,7 @@ impl<'h> Head<'h> {
                 self.content_type = Some(value);
                 self.content_types += 1;
             }
+            "content-encoding" => self.is_encoded = true,
             "x-request-id" if self.request_id.is_none() => self.request_id = Some(value),
             "origin" => self.browser = Some("Origin"),
             "sec-fetch-site" => self.browser = Some("Sec-Fetch-Site"),
@@ -92,7 +92,8 @@ impl<'h> Head<'h> {
             _ => return Err(Problem::new(StatusCode::BAD_REQUEST, "more than one Host header")),
         };
         let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
-        if !hosts.has(host) || authority.is_some_and(|authority| !hosts.has(authority)) {
+        let is_other_scheme = uri.scheme_str().is_some_and(|scheme| scheme != "http");
+        if is_other_scheme || !hosts.has(host) || authority.is_some_and(|authority| !hosts.has(authority)) {
             return Err(Problem::new(
                 StatusCode::MISDIRECTED_REQUEST,
                 "this Host is none of ours: ask under the address that gatepost listens on, or add the name to \
@@ -114,6 +115,9 @@ impl<'h> Head<'h> {
     /// Whether the body is said to be JSON.
     pub(super) fn check_json(&self) -> Result<(), Problem> {
         let problem = |message: &'static str| Err(Problem::new(StatusCode::BAD_REQUEST, message));
+        if self.is_encoded {
+            return problem("Content-Encoding: not supported, send the body as it is");
+        }
         match (self.content_types, self.content_type) {
             (1, Some(value)) if is_json(value.as_bytes()) => Ok(()),
             (0, _) => problem("Content-Type: required, and must be application/json"),

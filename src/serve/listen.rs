@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -28,8 +28,8 @@ impl FromStr for Address {
             }
             return Ok(Self::Unix(path.into()));
         }
-        let text = text.replace("localhost:", "127.0.0.1:");
-        text.parse().map(Self::Tcp).map_err(|_| {
+        let named = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+        named.as_deref().unwrap_or(text).parse().map(Self::Tcp).map_err(|_| {
             format!("`{text}` is no address: write `127.0.0.1:8180`, `[::1]:8180` or `unix:/path/to.sock`")
         })
     }
@@ -80,13 +80,31 @@ pub enum Listener {
 
 /// The file of a Unix socket, removed when this is dropped.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: a successor's socket at the same path is not ours to remove.
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: PathBuf) -> Self {
+        let identity = identity(&path);
+        Self { path, identity }
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // It may be gone, or somebody else's by now; nothing depends on it.
-        let _ = std::fs::remove_file(&self.0);
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            // Nothing depends on it.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 impl Listener {
@@ -97,7 +115,7 @@ impl Listener {
                 let unspecified = SocketAddr::from(([127, 0, 0, 1], 0));
                 Address::Tcp(listener.local_addr().unwrap_or(unspecified))
             }
-            Self::Unix(_, file) => Address::Unix(file.0.clone()),
+            Self::Unix(_, file) => Address::Unix(file.path.clone()),
         }
     }
 }
@@ -166,7 +184,7 @@ async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
         let _ = std::fs::remove_file(&fresh);
         return Err(io_error(error));
     }
-    Ok(Listener::Unix(listener, SocketFile(path.to_owned())))
+    Ok(Listener::Unix(listener, SocketFile::new(path.to_owned())))
 }
 
 #[cfg(test)]
@@ -189,7 +207,13 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_loopback_is_refused() {
-        for text in ["0.0.0.0:0", "[::]:0", "192.168.1.1:0", "[::ffff:0.0.0.0]:0", "[::ffff:127.0.0.1]:0"] {
+        for text in [
+            "0.0.0.0:0",
+            "[::]:0",
+            "192.168.1.1:0",
+            "[::ffff:0.0.0.0]:0",
+            "[::ffff:127.0.0.1]:0",
+        ] {
             let address = text.parse().expect(text);
             assert!(matches!(bind(&address).await, Err(BindError::NotLoopback(_))), "{text}");
         }

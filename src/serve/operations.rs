@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use serde_json::{Value, json};
 
+use super::authzen::CONFIGURATION;
 use super::service::Service;
 use crate::engine::Fault;
 use crate::store::{Generation, Watching};
@@ -20,14 +21,12 @@ pub(super) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/status"];
 
 /// The routes that are not decisions.
 pub(super) fn router(service: &Arc<Service>) -> Router {
-    let mut router = Router::new()
+    Router::new()
         .route("/healthz", on(MethodFilter::GET, healthz))
         .route("/readyz", on(MethodFilter::GET, readyz))
-        .route("/status", on(MethodFilter::GET, status));
-    for path in &service.metadata.paths {
-        router = router.route(path, on(MethodFilter::GET, configuration));
-    }
-    router.with_state(service.clone())
+        .route("/status", on(MethodFilter::GET, status))
+        .route(CONFIGURATION, on(MethodFilter::GET, configuration))
+        .with_state(service.clone())
 }
 
 /// The process lives.
@@ -156,12 +155,7 @@ async fn configuration(State(service): State<Arc<Service>>, headers: HeaderMap) 
     if known {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        common,
-        metadata.body.clone(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "application/json")], common, metadata.body.clone()).into_response()
 }
 
 fn json_response(status: StatusCode, body: &Value) -> Response {

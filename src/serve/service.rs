@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt;
+use http_body_util::BodyExt;
 use http_body_util::Either;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use tower::ServiceExt;
 
 use super::authzen::{self, Answer, BatchRules, Inherit, Metadata};
@@ -159,7 +159,11 @@ impl Service {
             before_decision: settings.before_decision,
             batch: BatchRules {
                 items_max: limits.batch_items_max,
-                inherit: if settings.inherit_type { Inherit::Type } else { Inherit::Nothing },
+                inherit: if settings.inherit_type {
+                    Inherit::Type
+                } else {
+                    Inherit::Nothing
+                },
             },
             router: OnceLock::new(),
         });
@@ -209,7 +213,11 @@ impl Service {
         Ok(response)
     }
 
-    async fn answer(self: &Arc<Self>, hosts: &Hosts, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+    async fn answer(
+        self: &Arc<Self>,
+        hosts: &Hosts,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
         let refused = |problem| {
             add(&self.tally.refused);
             problem
@@ -220,12 +228,16 @@ impl Service {
             authzen::EVALUATION => Ask::One,
             authzen::EVALUATIONS => Ask::Batch,
             path => {
-                let known = operations::PATHS.contains(&path) || self.metadata.paths.iter().any(|known| known == path);
-                if !known {
+                // A decision point with a path of its own is described behind the well-known one too.
+                let is_configuration = self.metadata.paths.iter().any(|known| known == path);
+                if !is_configuration && !operations::PATHS.contains(&path) {
                     return Err(refused(nothing_here(request.method())));
                 }
                 if request.method() != Method::GET {
                     return Err(refused(Problem::not_allowed("only GET is supported here", "GET")));
+                }
+                if is_configuration {
+                    *request.uri_mut() = Uri::from_static(authzen::CONFIGURATION);
                 }
                 return Ok(self.route(request).await);
             }

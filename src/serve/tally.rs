@@ -40,7 +40,11 @@ pub struct Erring {
 impl Tally {
     /// Counts one decision, and tells of policies that erred for the first time.
     pub(super) fn decided(&self, snapshot: &Snapshot, decision: &Decision) {
-        let counter = if decision.is_allowed() { &self.allowed } else { &self.denied };
+        let counter = if decision.is_allowed() {
+            &self.allowed
+        } else {
+            &self.denied
+        };
         add(counter);
         for error in &decision.errors {
             let policy = snapshot.policy(error.policy);

@@ -116,10 +116,7 @@ impl Names {
 impl Tree {
     /// Watches for one name in a directory, or for all.
     fn watch(&mut self, directory: PathBuf, name: Option<OsString>) {
-        let names = self
-            .directories
-            .entry(directory)
-            .or_insert_with(|| Names::Only(BTreeSet::new()));
+        let names = self.directories.entry(directory).or_insert_with(|| Names::Only(BTreeSet::new()));
         match (names, name) {
             (names, None) => *names = Names::All,
             (Names::Only(names), Some(name)) => {
@@ -188,9 +185,7 @@ pub fn read(root: &Path, limits: &FileLimits) -> Tree {
     for (directory, names) in again.directories {
         match names {
             Names::All => tree.watch(directory, None),
-            Names::Only(names) => names
-                .into_iter()
-                .for_each(|name| tree.watch(directory.clone(), Some(name))),
+            Names::Only(names) => names.into_iter().for_each(|name| tree.watch(directory.clone(), Some(name))),
         }
     }
     if let Some(entry) = before.manifest {
@@ -204,10 +199,8 @@ impl Tree {
         let name = entry.name.as_str();
         let refuse = |message: &str, help: &str| Fault::error("file-content", message).in_file(name).help(help);
         if content.starts_with('\u{feff}') {
-            self.faults.push(refuse(
-                "a byte order mark at byte 0",
-                "save the file as UTF-8 without it",
-            ));
+            self.faults
+                .push(refuse("a byte order mark at byte 0", "save the file as UTF-8 without it"));
         } else if let Some(offset) = content.bytes().position(|byte| byte == 0) {
             let message = format!("a NUL character at byte {offset}");
             self.faults.push(refuse(&message, "remove it: this is no text file"));
@@ -355,7 +348,13 @@ impl Walker<'_> {
             self.tree.watch(real_root.clone(), Some(kind.directory().into()));
             let files_before = self.entries.len();
             let faults_before = self.errors();
-            self.directory(kind, kind.directory(), &real_root.join(kind.directory()), &mut Vec::new(), links);
+            self.directory(
+                kind,
+                kind.directory(),
+                &real_root.join(kind.directory()),
+                &mut Vec::new(),
+                links,
+            );
             if self.entries.len() == files_before && self.errors() == faults_before {
                 self.nothing_in(kind);
             }
@@ -477,9 +476,12 @@ impl Walker<'_> {
         let inside = real.starts_with(&self.real_root);
         if !inside {
             self.tree.faults.push(
-                Fault::error("file-outside", format!("`{name}` leads out of the root, to `{}`", real.display()))
-                    .in_file(name)
-                    .help("put the file itself below the root; links may lead only to what is inside"),
+                Fault::error(
+                    "file-outside",
+                    format!("`{name}` leads out of the root, to `{}`", real.display()),
+                )
+                .in_file(name)
+                .help("put the file itself below the root; links may lead only to what is inside"),
             );
         }
         inside

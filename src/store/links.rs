@@ -41,7 +41,9 @@ impl Links {
             };
             hops += 1;
             if hops > HOPS_MAX {
-                return Err(io::Error::other(format!("more than {HOPS_MAX} symbolic links in a row, or a loop of them")));
+                return Err(io::Error::other(format!(
+                    "more than {HOPS_MAX} symbolic links in a row, or a loop of them"
+                )));
             }
             self.followed.push(candidate);
             if target.is_absolute() {

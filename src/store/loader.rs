@@ -154,9 +154,9 @@ pub fn compile_files(files: &[files::File], options: &Options) -> Result<Snapsho
         (Err(of_directory), Err(of_engine)) => {
             let mut all = of_directory.into_vec();
             all.extend(of_engine.into_vec().into_iter().filter(|fault| !fault.code.starts_with("entity-unknown")));
-            Err(Faults::check(all).err().unwrap_or_else(|| {
-                Faults::from(Fault::error("sources", "the sources could not be read"))
-            }))
+            Err(Faults::check(all)
+                .err()
+                .unwrap_or_else(|| Faults::from(Fault::error("sources", "the sources could not be read"))))
         }
     }
 }
@@ -311,7 +311,11 @@ impl Task {
             Err(reason) => {
                 let watching = Watching::Sweeps(reason.clone());
                 if self.live.status().watching != watching {
-                    warn!(reason, sweep_seconds = self.settings.sweep.as_secs(), "changes are found by sweeps alone");
+                    warn!(
+                        reason,
+                        sweep_seconds = self.settings.sweep.as_secs(),
+                        "changes are found by sweeps alone"
+                    );
                 }
                 self.live.change(|status| status.watching = watching);
                 false

@@ -37,6 +37,11 @@ enum Version {
 }
 
 impl Version {
+    /// They take turns.
+    fn of(number: usize) -> Self {
+        if number.is_multiple_of(2) { Self::A } else { Self::B }
+    }
+
     fn write(self, home: &Root, policies: &str) {
         let (a, b) = match self {
             Self::A => ("permit", "forbid"),
@@ -109,7 +114,7 @@ impl Versions {
     }
 
     fn version(&self) -> Version {
-        if self.live.is_multiple_of(2) { Version::A } else { Version::B }
+        Version::of(self.live)
     }
 
     /// The directory of a version, from `home` on.
@@ -122,7 +127,7 @@ impl Versions {
     }
 
     fn write(&self, number: usize) {
-        let version = if number.is_multiple_of(2) { Version::A } else { Version::B };
+        let version = Version::of(number);
         let directory = self.directory(number);
         match self.layout {
             Layout::Policies => version.write(&self.home, &directory),
@@ -293,7 +298,8 @@ async fn a_process_killed_at_any_moment_comes_back_with_one_whole_version() {
         let swapping = thread::spawn(move || {
             while !told.load(Ordering::Relaxed) {
                 versions.swap();
-                thread::sleep(Duration::from_millis(1));
+                // Some readings fall between two swaps, and some upon one.
+                thread::sleep(Duration::from_millis(20));
             }
             versions
         });

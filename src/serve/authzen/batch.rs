@@ -97,6 +97,7 @@ pub(in crate::serve) fn evaluations(
             body.push(b',');
         }
         let allowed = match item_members(item, &defaults, rules.inherit)
+            .inspect_err(|_| add(&tally.problems))
             .and_then(|members| ask(snapshot, &members, tally))
         {
             Ok(decision) => {
@@ -165,9 +166,7 @@ fn semantic(options: Option<&Json<'_>>) -> Result<Semantic, Problem> {
         Some(options @ Json::Object(_)) => options,
         Some(other) => return Err(bad(format!("options: must be an object, not {}", other.kind()))),
     };
-    let given = options
-        .get("evaluations_semantic")
-        .or_else(|| options.get("evaluation_semantics"));
+    let given = options.get("evaluations_semantic").or_else(|| options.get("evaluation_semantics"));
     match given {
         None | Some(Json::Null) => Ok(Semantic::ExecuteAll),
         Some(Json::String(name)) => match &**name {
@@ -215,7 +214,8 @@ fn item_members<'a>(item: &'a Json<'a>, defaults: &Members<'a>, inherit: Inherit
         subject: own.subject.or(defaults.subject),
         action: own.action.or(defaults.action),
         resource: own.resource.or(defaults.resource),
-        context: own.context.or(defaults.context),
+        // A context of `null` counts as absent (5.4), so the default stands.
+        context: own.context.filter(|context| **context != Json::Null).or(defaults.context),
         inherited: Inherited {
             subject: default_type(defaults.subject),
             resource: default_type(defaults.resource),

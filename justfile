@@ -1,0 +1,37 @@
+# The habits of the project. CI runs `just ci`'s steps by way of .ci/run.
+
+# What a newcomer runs.
+test:
+    cargo test --locked
+
+# Formatting, lints with warnings as errors, documents.
+lint:
+    cargo fmt --check
+    cargo fmt --check --manifest-path fuzz/Cargo.toml
+    cargo lint
+    RUSTDOCFLAGS="--deny warnings" cargo document
+
+# Benches and fuzz targets are code too.
+build-all:
+    cargo build --benches --locked
+    cargo build --manifest-path fuzz/Cargo.toml
+
+ci: test lint build-all
+
+# Figures: decisions against stock Cedar, whole HTTP against a bare server, compiling.
+bench:
+    cargo bench --bench decide
+    cargo bench --bench http
+    cargo bench --bench compile
+
+# The long forms of shortened loops.
+soak:
+    GATEPOST_ROUNDS=1000 GATEPOST_LAWS_WORLDS=10000 cargo test --release --locked
+
+# Needs nightly and cargo-fuzz.
+fuzz target="evaluation_body" seconds="3600":
+    cargo +nightly fuzz run {{target}} fuzz/seeds/{{target}} -- -dict=fuzz/json.dict -max_total_time={{seconds}}
+
+# Needs cargo-deny.
+deny:
+    cargo deny check
