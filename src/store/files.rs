@@ -175,7 +175,10 @@ pub fn read(root: &Path, limits: &FileLimits) -> Tree {
                 }
                 tree.add(entry, content);
             }
-            Err(Refused::Moved) => tree.moved = true,
+            Err(Refused::Moved) => {
+                tree.moved = true;
+                tree.faults.push(never_still(&entry.name));
+            }
             Err(Refused::Fault(fault)) => tree.faults.push(*fault),
         }
     }
@@ -230,7 +233,10 @@ impl Tree {
                 // Names in `files` are sorted out already; a file with a fault of its own has one more here.
                 manifest::check(&manifest, &self.files, reads, &mut self.faults);
             }
-            Err(Refused::Moved) => self.moved = true,
+            Err(Refused::Moved) => {
+                self.moved = true;
+                self.faults.push(never_still(manifest::NAME));
+            }
             Err(Refused::Fault(fault)) => self.faults.push(*fault),
         }
     }
@@ -444,6 +450,10 @@ impl Walker<'_> {
             Ok(_) if !kind.takes(name) => self.warn_of_misplaced(kind, name),
             Ok((metadata, real)) => {
                 if self.is_inside(name, &real) {
+                    // Behind a link, the file may be in a directory that is not walked.
+                    if let (Some(directory), Some(file_name)) = (real.parent(), real.file_name()) {
+                        self.tree.watch(directory.to_owned(), Some(file_name.to_owned()));
+                    }
                     self.entries.push(Entry {
                         kind,
                         name: name.to_owned(),
@@ -486,6 +496,17 @@ impl Walker<'_> {
         }
         inside
     }
+}
+
+/// The fault of a file that was not the same before and after it was read. A tree never goes live without one of its
+/// files: what is left out may be a prohibition.
+fn never_still(name: &str) -> Fault {
+    Fault::error(
+        "file-moving",
+        format!("`{name}` changed while it was read, each time it was tried"),
+    )
+    .in_file(name)
+    .help("it is read again as soon as it holds still")
 }
 
 enum Refused {

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::files::Names;
@@ -126,10 +126,12 @@ impl Shared {
         };
         let mut matters = event.paths.is_empty();
         for path in &event.paths {
-            // A watched directory that has gone takes its watch along, and the next one at its path may have the same
-            // inode: forget it, so that it is watched anew.
-            let is_change = !matches!(event.kind, EventKind::Access(_));
-            let of_itself = is_change && watched.remove(path).is_some();
+            // A watched directory that has gone takes its watch along, and those of all directories below it; the next
+            // one at its path may have the same inode. Forget them, so that they are watched anew.
+            let goes = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
+            let before = watched.len();
+            watched.retain(|known, _| if goes { !known.starts_with(path) } else { known != path });
+            let of_itself = watched.len() < before;
             let in_parent = path.parent().zip(path.file_name());
             matters |= of_itself
                 || in_parent.is_some_and(|(parent, name)| {
