@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::{ALLOW, DENY, allowed, alone, denies, generation, rename_over, restless, says, status};
 use crate::support::{Client, Process, Root, Sidecar, rounds};
 
-/// A policy that allows, and differs from edit to edit.
+/// A policy that allows, and differs from edit to edit, always of the same length.
 fn edition(number: usize) -> String {
     format!("@id(\"edition-{number:08}\")\n{ALLOW}")
 }
@@ -90,7 +90,7 @@ async fn a_writer_without_pause_holds_no_reload_off() {
     let busy = path.clone();
     let writer = thread::spawn(move || {
         for number in 1..=edits {
-            rename_over(&busy, &edition(number));
+            overwrite(&busy, &edition(number));
             thread::sleep(Duration::from_millis(1));
         }
     });
@@ -167,7 +167,10 @@ async fn reloads_that_are_slower_than_the_changes_are_folded_into_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_never_holds_still_is_never_left_out() {
     let _alone = alone().await;
-    let writers: [(&str, fn(&Path, &str)); 2] = [("overwritten", overwrite), ("renamed over", rename_over)];
+    let writers: [(&str, fn(&Path, usize)); 2] = [
+        ("overwritten", |path, number| overwrite(path, &prohibition(number))),
+        ("exchanged", exchange),
+    ];
     for (how, write) in writers {
         let root = Root::tiny(ALLOW);
         root.write("policies/deny.cedar", &prohibition(0));
@@ -182,7 +185,7 @@ async fn a_file_that_never_holds_still_is_never_left_out() {
             let mut number = 0;
             while !told.load(Ordering::Relaxed) {
                 number += 1;
-                write(&path, &prohibition(number));
+                write(&path, number);
             }
             number
         });
@@ -212,6 +215,17 @@ async fn a_file_that_never_holds_still_is_never_left_out() {
 /// A policy file that forbids, always of the same length.
 fn prohibition(number: usize) -> String {
     format!("{DENY}// {number:012}\n")
+}
+
+/// Puts another file in its place. Two of them take turns, written beforehand, so that no disk holds the writer up.
+fn exchange(path: &Path, number: usize) {
+    let written = path.with_extension((number % 2).to_string());
+    if !written.exists() {
+        fs::write(&written, prohibition(number)).expect("a file");
+    }
+    let new = path.with_extension("new");
+    fs::hard_link(&written, &new).expect("a second name");
+    fs::rename(&new, path).expect("a file in its place");
 }
 
 /// Writes over what is there in one call.
