@@ -1,6 +1,6 @@
 //! How it is asked: AuthZEN 1.0 over HTTP/1.1, on loopback TCP and Unix sockets.
 //!
-//! A request meets, in this order: [`framing`] (bytes that two readers could read in two ways are refused), hyper, the
+//! A request meets, in this order: `framing` (bytes that two readers could read in two ways are refused), hyper, the
 //! guard (whose browser is this?), its route, and the answer's common headers. Decisions are answered without a router;
 //! everything else goes through axum's.
 //!
