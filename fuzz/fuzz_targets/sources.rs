@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use cedar_policy::{Authorizer, Context, Decision, Entities, EntityId, EntityUid, Request};
-use gatepost::engine::{Cause, ErringForbid, Faults, Options, Query, Severity, Snapshot, Sources, Text};
+use gatepost::engine::{Cause, ErringForbid, Example, Faults, Options, Query, Severity, Snapshot, Sources, Text};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 /// Longer inputs nest deeper than the stack below reaches.
@@ -76,7 +76,12 @@ fn check_faults(faults: &Faults) {
 fn check_snapshot(snapshot: &Snapshot, entities: &Text) {
     assert_eq!(snapshot.revision().len(), 32);
     assert!(snapshot.warnings().iter().all(|warning| warning.severity == Severity::Warning));
-    let Some((principal, action, resource)) = snapshot.example() else {
+    let Some(Example {
+        principal,
+        action,
+        resource,
+    }) = snapshot.example()
+    else {
         return;
     };
     let query = Query::plain(

@@ -108,6 +108,6 @@ fn as_json(snapshot: Option<&Snapshot>, faults: &[Fault]) -> serde_json::Value {
         "revision": snapshot.map(Snapshot::revision),
         "policies": snapshot.map(|snapshot| snapshot.counts().policies),
         "entities": snapshot.map(|snapshot| snapshot.counts().entities),
-        "faults": faults.iter().map(render::fault_json).collect::<Vec<_>>(),
+        "faults": faults.iter().map(Fault::to_json).collect::<Vec<_>>(),
     })
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
-use serde_json::{Value, json};
 
 use crate::engine::{Fault, Severity};
 
@@ -34,25 +33,6 @@ pub(super) fn fault(fault: &Fault, stream: Stream) -> String {
         Ok(()) => text.trim_end().to_owned(),
         Err(_) => fault.to_string(),
     }
-}
-
-/// A fault for machines.
-pub(super) fn fault_json(fault: &Fault) -> Value {
-    let place = fault.place.as_ref();
-    json!({
-        "severity": match fault.severity { Severity::Error => "error", Severity::Warning => "warning" },
-        "code": fault.code,
-        "message": fault.message,
-        "help": fault.help,
-        "file": place.map(|place| &*place.file),
-        "line": place.map(|place| place.line),
-        "column": place.map(|place| place.column),
-        "offset": place.map(|place| place.span.offset),
-        "length": place.map(|place| place.span.len),
-        "related": fault.related.iter().map(|(place, what)| json!({
-            "what": what, "file": &*place.file, "line": place.line, "column": place.column,
-        })).collect::<Vec<_>>(),
-    })
 }
 
 /// A fault in the shape that miette draws.

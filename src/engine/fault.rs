@@ -83,6 +83,26 @@ impl Fault {
         self
     }
 
+    /// The fault for machines: severity, code, message, help, file, line, column, offset and length in bytes, and
+    /// related places.
+    pub fn to_json(&self) -> serde_json::Value {
+        let place = self.place.as_ref();
+        serde_json::json!({
+            "severity": match self.severity { Severity::Error => "error", Severity::Warning => "warning" },
+            "code": self.code,
+            "message": self.message,
+            "help": self.help,
+            "file": place.map(|place| &*place.file),
+            "line": place.map(|place| place.line),
+            "column": place.map(|place| place.column),
+            "offset": place.map(|place| place.span.offset),
+            "length": place.map(|place| place.span.len),
+            "related": self.related.iter().map(|(place, what)| serde_json::json!({
+                "what": what, "file": &*place.file, "line": place.line, "column": place.column,
+            })).collect::<Vec<_>>(),
+        })
+    }
+
     /// The faults of characters in a text that turn its direction, comments included.
     pub(super) fn bidirectional(text: &Text) -> impl Iterator<Item = Self> {
         text.bidirectional().map(|(span, char)| {

@@ -63,7 +63,7 @@ async fn status(State(service): State<Arc<Service>>) -> Response {
         json!({
             "since": unix_seconds(pending.since),
             "count": pending.faults.len(),
-            "faults": pending.faults.iter().take(20).map(fault).collect::<Vec<_>>(),
+            "faults": pending.faults.iter().take(20).map(Fault::to_json).collect::<Vec<_>>(),
         })
     });
     let body = json!({
@@ -109,23 +109,7 @@ fn live(generation: &Generation) -> Value {
         "actions": counts.actions,
         "entities": counts.entities,
         "entities_by_type": counts.entities_by_type,
-        "warnings": generation.warnings.iter().take(20).map(fault).collect::<Vec<_>>(),
-    })
-}
-
-/// A fault for machines.
-fn fault(fault: &Fault) -> Value {
-    let place = fault.place.as_ref();
-    json!({
-        "code": fault.code,
-        "message": fault.message,
-        "help": fault.help,
-        "file": place.map(|place| &*place.file),
-        "line": place.map(|place| place.line),
-        "column": place.map(|place| place.column),
-        "related": fault.related.iter().map(|(place, what)| json!({
-            "file": &*place.file, "line": place.line, "column": place.column, "what": what,
-        })).collect::<Vec<_>>(),
+        "warnings": generation.warnings.iter().take(20).map(Fault::to_json).collect::<Vec<_>>(),
     })
 }
 

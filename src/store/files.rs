@@ -160,8 +160,9 @@ pub fn read(root: &Path, limits: &FileLimits) -> Tree {
     };
     let mut total = 0;
     for entry in &before.entries {
-        match read_file(entry, limits) {
-            Ok(content) => {
+        match read_still(entry, limits) {
+            Ok((content, moved)) => {
+                tree.moved |= moved;
                 total += content.len() as u64;
                 if total > limits.total_bytes_max {
                     tree.faults.push(
@@ -335,6 +336,8 @@ impl Walker<'_> {
         let parent = absolute.parent().unwrap_or(Path::new("/"));
         if let (Ok(parent), Some(name)) = (links.resolve(parent), absolute.file_name()) {
             self.tree.watch(parent, Some(name.to_owned()));
+        } else {
+            self.watch_nearest(&absolute, links);
         }
         match links.resolve(&absolute).and_then(|real| Ok((fs::metadata(&real)?, real))) {
             Ok((metadata, real)) if metadata.is_dir() => self.real_root = real,
@@ -348,6 +351,10 @@ impl Walker<'_> {
             }
         }
         let real_root = self.real_root.clone();
+        // Behind a link, the directory itself may go and come back.
+        if let (Some(parent), Some(name)) = (real_root.parent(), real_root.file_name()) {
+            self.tree.watch(parent.to_owned(), Some(name.to_owned()));
+        }
         // The root itself may hold anything else, such as a build that is under way.
         self.tree.watch(real_root.clone(), Some(manifest::NAME.into()));
         for kind in Kind::ALL {
@@ -378,6 +385,16 @@ impl Walker<'_> {
             Err(error) => {
                 self.fault(manifest::NAME, &error);
                 Some(None)
+            }
+        }
+    }
+
+    /// Watches the nearest directory above a path that is there, for the name that is missing in it.
+    fn watch_nearest(&mut self, path: &Path, links: &mut Links) {
+        let above = path.ancestors().zip(path.ancestors().skip(1));
+        for (child, parent) in above {
+            if let (Ok(parent), Some(name)) = (links.resolve(parent), child.file_name()) {
+                return self.tree.watch(parent, Some(name.to_owned()));
             }
         }
     }
@@ -508,6 +525,31 @@ fn never_still(name: &str) -> Fault {
     .in_file(name)
     .help("it is read again as soon as it holds still")
 }
+
+/// Reads a file whole, at a moment at which it holds still. Says whether it had moved before.
+fn read_still(entry: &Entry, limits: &FileLimits) -> Result<(String, bool), Refused> {
+    match read_file(entry, limits) {
+        Err(Refused::Moved) => {}
+        read => return read.map(|content| (content, false)),
+    }
+    for _ in 0..ATTEMPTS {
+        let Ok(metadata) = fs::symlink_metadata(&entry.real) else { break };
+        let now = Entry {
+            kind: entry.kind,
+            name: entry.name.clone(),
+            real: entry.real.clone(),
+            stamp: Stamp::of(&metadata),
+        };
+        match read_file(&now, limits) {
+            Err(Refused::Moved) => {}
+            read => return read.map(|content| (content, true)),
+        }
+    }
+    Err(Refused::Moved)
+}
+
+/// How often a file that moves is tried in one pass.
+const ATTEMPTS: usize = 10;
 
 enum Refused {
     Moved,

@@ -180,6 +180,7 @@ struct Task {
     /// The digest of what was compiled last, live or refused.
     last: Option<[u8; 32]>,
     number: u64,
+    stopped: bool,
 }
 
 impl Task {
@@ -212,6 +213,7 @@ impl Task {
             watch,
             last: None,
             number: 0,
+            stopped: false,
         }
     }
 
@@ -239,6 +241,9 @@ impl Task {
 
     /// Waits for a reason to look; none if it is time to end.
     fn wait(&mut self) -> Option<Look> {
+        if self.stopped {
+            return None;
+        }
         match self.events.recv_timeout(self.settings.sweep) {
             Ok(Event::Hint) => self.wait_for_quiet(),
             Ok(Event::Reload) => Some(Look::Command),
@@ -264,18 +269,30 @@ impl Task {
 
     fn look(&mut self, look: Look) {
         let started = Instant::now();
-        let tree = self.read();
-        let digest = tree.digest();
+        let mut tree = self.read();
+        let mut digest = tree.digest();
         self.live.change(|status| status.last_sweep = Some(Instant::now()));
         if self.last == Some(digest) && look != Look::Command {
             return;
         }
-        if look == Look::Sweep
-            && let Some(watch) = &mut self.watch
-        {
-            // Something changed and no event said so: the watches are not what they should be.
-            watch.reset();
-            self.update_watch(&tree);
+        if look == Look::Sweep {
+            if let Some(watch) = &mut self.watch {
+                // Something changed and no event said so: the watches are not what they should be.
+                watch.reset();
+                self.update_watch(&tree);
+            }
+            // Whoever writes may not be done: no event has told, so two looks in a row have to agree.
+            while started.elapsed() < self.settings.quiet_max {
+                if self.wait_for_quiet().is_none() {
+                    self.stopped = true;
+                    return;
+                }
+                tree = self.read();
+                let before = std::mem::replace(&mut digest, tree.digest());
+                if before == digest {
+                    break;
+                }
+            }
         }
         self.last = Some(digest);
         match (self.compile)(&tree) {

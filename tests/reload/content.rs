@@ -436,3 +436,47 @@ async fn one_file_that_may_not_be_read_refuses_all_of_them() {
         assert!(!allowed(&mut client).await, "{closed}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nests_too_deeply_is_refused_and_ends_nothing() {
+    let schema = "entity User; entity Doc; action view appliesTo { principal: User, resource: Doc };";
+    let nested = |open: &str, close: &str, depth: usize| format!("{}true{}", open.repeat(depth), close.repeat(depth));
+    let policy = |clause: &str| format!("permit (principal, action, resource) when {{ {clause} }};");
+    let root = Root::tiny(ALLOW);
+    let sidecar = Sidecar::serve_with(root.path(), &quick()).await;
+    let mut client = sidecar.client().await;
+    for (file, content, words) in [
+        (
+            "policies/tiny.cedar",
+            policy(&nested("(", ")", 10_000)),
+            "200 brackets within each other",
+        ),
+        (
+            "policies/tiny.cedar",
+            policy(&nested("!(", ")", 30_000)),
+            "200 brackets within each other",
+        ),
+        (
+            "policies/tiny.cedar",
+            policy(&nested("if true then ", " else true", 300)),
+            "24 `if`s in one statement",
+        ),
+        (
+            "policies/tiny.cedar",
+            policy(&vec!["principal == principal"; 3_000].join(" && ")),
+            "800 operators within each other",
+        ),
+        (
+            "schema/tiny.cedarschema",
+            format!("{schema} type T = {}Long{};", "Set<".repeat(100_000), ">".repeat(100_000)),
+            "200 sets within each other",
+        ),
+    ] {
+        let good = root.read(file);
+        root.write(file, &content);
+        sidecar.refuses(words).await;
+        assert!(allowed(&mut client).await, "{words}");
+        root.write(file, &good);
+        sidecar.status("mended", |status| status.pending.is_none()).await;
+    }
+}

@@ -151,11 +151,19 @@ async fn a_live_sidecar_refuses_what_its_manifest_does_not_list_and_names_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_written_in_two_halves_is_never_live_by_its_first() {
+    // By events, and where there are none by sweeps that come in the middle of it.
+    for (events, sweep) in [(true, Duration::from_secs(60)), (false, Duration::from_millis(50))] {
+        written_in_halves(events, sweep).await;
+    }
+}
+
+async fn written_in_halves(events: bool, sweep: Duration) {
     let root = Root::tiny(DENY);
     let settings = Settings {
         quiet: Duration::from_secs(1),
         quiet_max: Duration::from_secs(10),
-        sweep: Duration::from_secs(60),
+        sweep,
+        events,
         ..settings()
     };
     let sidecar = Sidecar::serve_with(root.path(), &settings).await;
