@@ -176,7 +176,8 @@ fn every_policy_names_itself_and_its_rule() {
 
 #[test]
 fn the_company_is_as_large_as_it_says() {
-    let counts = compile(&[]).counts();
+    let snapshot = compile(&[]);
+    let counts = snapshot.counts();
     let of = |ty: &str| counts.entities_by_type.get(ty).copied().unwrap_or(0);
     assert_eq!(of("User"), 12);
     assert_eq!(of("ServiceUser"), 2);

@@ -1754,7 +1754,7 @@ async fn policies_of_which_one_is_invalid_are_refused_whole_and_the_old_ones_sta
         let status = sidecar
             .status(broken, |status| status.failures > failures && status.pending.is_some())
             .await;
-        let faults = status.pending.expect("faults").faults;
+        let faults = status.pending.expect("faults").faults.clone();
         assert!(
             faults.iter().any(|fault| fault.to_string().contains("more.cedar")),
             "{broken}: {faults:?}"

@@ -18,7 +18,11 @@ pub enum LogFormat {
 /// The filter is none.
 pub fn start_logging(format: LogFormat, filter: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(filter).map_err(|error| format!("`{filter}` is no filter of logs: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        // A log that nobody takes any more must not end what it tells of.
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
     // A second subscriber would be a second program in this process.
     let _ = match format {
         LogFormat::Text => builder

@@ -3,6 +3,8 @@
 //! A YAML reader that guesses types makes `no` a boolean, `1e3` a number and `007` a 7. All of them are good ids, so
 //! nothing is guessed here: whoever expects a boolean looks at the text.
 
+use std::collections::HashMap;
+
 use granit_parser::{Event, Parser, ScalarStyle};
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -154,6 +156,8 @@ struct Open {
     span: Span,
     /// A mapping's key that waits for its value.
     key: Option<Key>,
+    /// The keys so far, and where each is.
+    keys: HashMap<String, Span>,
     value: Value,
 }
 
@@ -193,7 +197,12 @@ fn read_yaml(text: &Text) -> Result<Node, Box<Fault>> {
                 if waiting.is_some_and(|parent| parent.key.is_none()) {
                     return Err(refuse(span, "a key must be a single value".to_owned()));
                 }
-                open.push(Open { span, key: None, value });
+                open.push(Open {
+                    span,
+                    key: None,
+                    keys: HashMap::new(),
+                    value,
+                });
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -223,15 +232,16 @@ fn read_yaml(text: &Text) -> Result<Node, Box<Fault>> {
             Some(Open {
                 value: Value::Map(members),
                 key,
+                keys,
                 ..
             }) => match (key.take(), node.value) {
                 (Some(key), value) => members.push((key, Node { span: node.span, value })),
                 (None, Value::Scalar { text: name, .. }) => {
-                    if let Some((first, _)) = members.iter().find(|(known, _)| known.text == name) {
+                    if let Some(first) = keys.insert(name.clone(), node.span) {
                         return Err(Box::new(
                             Fault::error("directory-duplicate", format!("`{name}` is here twice"))
                                 .at(text, node.span)
-                                .and_at(text.place(first.span), "the first is here"),
+                                .and_at(text.place(first), "the first is here"),
                         ));
                     }
                     *key = Some(Key {

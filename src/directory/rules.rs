@@ -3,7 +3,7 @@
 //! R1 (exactly one role) and the shape of R15 (no grant to a single user) and R23 (a permission is `read` or `write`)
 //! are checked where an entry is read; here are those that need to see more than one entry.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::document::{Assignment, Directory, Kind, Reference, Role, Source, Store, Team};
 use crate::engine::{Fault, Severity, UnknownParents, nearest};
@@ -134,11 +134,12 @@ fn references_lead_somewhere(directory: &Directory, id: &str, team: &Team, fault
 }
 
 fn check_references(team: &str, kind: Kind, references: &[Reference], known: &[&str], faults: &mut Vec<Fault>) {
-    for (index, reference) in references.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for reference in references {
         // `known` is sorted: it was collected from an ordered map.
         if known.binary_search(&reference.id.as_str()).is_err() {
             faults.push(leads_nowhere(team, kind, reference, known.iter().copied()));
-        } else if references[..index].iter().any(|earlier| earlier.id == reference.id) {
+        } else if !seen.insert(reference.id.as_str()) {
             faults.push(listed_twice(team, kind, reference).into_warning());
         }
     }
@@ -151,10 +152,11 @@ fn check_assignments(
     known: &BTreeMap<String, Store>,
     faults: &mut Vec<Fault>,
 ) {
-    for (index, assignment) in assignments.iter().enumerate() {
+    let mut seen: HashMap<&str, &Assignment> = HashMap::new();
+    for assignment in assignments {
         if !known.contains_key(&assignment.to.id) {
             faults.push(leads_nowhere(team, kind, &assignment.to, known.keys().map(String::as_str)));
-        } else if let Some(earlier) = assignments[..index].iter().find(|earlier| earlier.to.id == assignment.to.id) {
+        } else if let Some(earlier) = seen.insert(&assignment.to.id, assignment) {
             let fault = listed_twice(team, kind, &assignment.to);
             faults.push(if earlier.permission == assignment.permission {
                 fault.into_warning()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::core::{Eid, EntityUID, Extensions, Name, PartialValue, RestrictedEvaluator, RestrictedExpr, Value};
+use super::core::{Eid, EntityUID, Value};
 use super::json::Json;
 use super::query::{Part, Problem};
 use super::shape::{Extension, Fields, Shape};
@@ -121,10 +121,10 @@ impl<'v> Reader<'v> {
             )));
         };
         if self.vocabulary.entity_type(name).map(|(index, _)| index) != Some(expected) {
-            return Err(self.problem(format!("must be an entity of type `{}`, not `{name}`", entry.name)));
+            return Err(self.problem(format!("must be an entity of type `{}`, not `{}`", entry.name, short(name))));
         }
         if !entry.admits(id) {
-            return Err(self.problem(format!("`{id}` is no id of the enumerated type `{}`", entry.name)));
+            return Err(self.problem(format!("`{}` is no id of the enumerated type `{}`", short(id), entry.name)));
         }
         let uid = EntityUID::from_components(entry.ty.clone(), Eid::new(SmolStr::new(id)), None);
         self.entities.push(uid.clone());
@@ -151,14 +151,7 @@ impl<'v> Reader<'v> {
             }
             _ => return Err(refuse()),
         };
-        let Ok(name) = extension.constructor().parse::<Name>() else {
-            return Err(refuse());
-        };
-        let call = RestrictedExpr::call_extension_fn(name, [RestrictedExpr::val(text)]);
-        match RestrictedEvaluator::new(Extensions::all_available()).partial_interpret(call.as_borrowed()) {
-            Ok(PartialValue::Value(value)) => Ok(value),
-            _ => Err(refuse()),
-        }
+        extension.value(text).ok_or_else(refuse)
     }
 
     fn describe(&self, shape: &Shape) -> String {
@@ -180,6 +173,14 @@ impl<'v> Reader<'v> {
             path: self.path.clone(),
             message,
         }
+    }
+}
+
+/// A caller's text as a message may repeat it.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -54,6 +54,15 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// How many values there are in it, itself included.
+    pub fn values(&self) -> usize {
+        match self {
+            Self::Array(items) => 1 + items.iter().map(Json::values).sum::<usize>(),
+            Self::Object(members) => 1 + members.iter().map(|(_, value)| value.values()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
     /// What a person calls this kind of value.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -14,6 +14,9 @@ const BRACKETS_MAX: usize = 200;
 /// `if`s of one statement.
 const IFS_MAX: usize = 24;
 
+/// Bytes of one statement: a long chain of operators is a deep tree.
+const STATEMENT_BYTES_MAX: usize = 256 << 10;
+
 /// Operators within operators, a chain of `&&` among them.
 const OPERATORS_MAX: usize = 800;
 
@@ -23,31 +26,30 @@ pub(super) fn check(text: &Text) -> Option<Fault> {
         Some(Fault::error("nesting", message).at(text, Span::new(at, 1)).help(help.to_owned()))
     };
     let bytes = text.content.as_bytes();
-    let (mut at, mut depth, mut ifs) = (0, 0_usize, 0);
+    // In a schema `<` opens a set's type, in a policy it compares.
+    let angles = text.name.ends_with(".cedarschema");
+    let (mut at, mut start, mut depth, mut ifs) = (0, 0, 0_usize, 0);
     while at < bytes.len() {
+        if at - start > STATEMENT_BYTES_MAX {
+            let message = format!("a statement of more than {STATEMENT_BYTES_MAX} bytes");
+            return refuse(start, message, "split it into several");
+        }
         match bytes[at] {
             b'"' => at = end_of_string(bytes, at),
             b'/' if bytes.get(at + 1) == Some(&b'/') => {
                 at = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| at + end);
                 continue;
             }
-            b'(' | b'[' | b'{' if depth == BRACKETS_MAX => {
+            b'(' | b'[' | b'{' | b'<' if opens(bytes[at], angles) && depth == BRACKETS_MAX => {
                 let message = format!("more than {BRACKETS_MAX} brackets within each other");
                 return refuse(at, message, "write it flatter, or split it into several policies");
             }
-            b'(' | b'[' | b'{' => depth += 1,
+            byte if opens(byte, angles) => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            b';' => ifs = 0,
-            b'S' if bytes[at..].starts_with(b"Set<") => {
-                // `Set<Set<…` nests as brackets do; elsewhere `<` compares.
-                let run = bytes[at..].chunks(4).take_while(|chunk| *chunk == b"Set<").count();
-                if run + depth > BRACKETS_MAX {
-                    return refuse(
-                        at,
-                        format!("more than {BRACKETS_MAX} sets within each other"),
-                        "write it flatter",
-                    );
-                }
+            b'>' if angles => depth = depth.saturating_sub(1),
+            b';' => {
+                ifs = 0;
+                start = at;
             }
             b'i' if is_word(bytes, at, b"if") => {
                 ifs += 1;
@@ -61,6 +63,10 @@ pub(super) fn check(text: &Text) -> Option<Fault> {
         at += 1;
     }
     None
+}
+
+fn opens(byte: u8, angles: bool) -> bool {
+    matches!(byte, b'(' | b'[' | b'{') || angles && byte == b'<'
 }
 
 /// Where the string that begins here ends; strings of a text that breaks off end with it.
@@ -137,7 +143,11 @@ mod tests {
         assert!(!refused(&nested(BRACKETS_MAX)));
         assert!(refused(&nested(BRACKETS_MAX + 1)));
         assert!(refused(&"[".repeat(100_000)));
-        assert!(refused(&"Set<".repeat(100_000)));
+        assert!(!refused(&"1 < 2 && ".repeat(1_000)));
+        let schema = |content: &str| check(&Text::new("schema/s.cedarschema", content)).is_some();
+        assert!(schema(&"Set < ".repeat(1_000)));
+        assert!(!schema(&"Set<Set<Long>>; ".repeat(1_000)));
+        assert!(refused(&"a.".repeat(STATEMENT_BYTES_MAX)));
         assert!(!refused(&nested(1).repeat(10_000)));
         assert!(!refused(&format!("\"{}\"", "\\\"(".repeat(1_000))));
         assert!(!refused(&format!("// {}\n", "(".repeat(1_000))));

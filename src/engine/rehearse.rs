@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smol_str::SmolStr;
 
-use super::core::{self, Context, Entity as CoreEntity, EntityUID, Extensions, PartialValue, Value};
+use super::core::{self, Context, Entity as CoreEntity, EntityUID, Extensions, Value};
 use super::core::{EntityUIDEntry, Evaluator, Request};
 use super::fault::Fault;
 use super::index::{Environment, Scope};
@@ -47,12 +47,18 @@ impl Snapshot {
                 continue;
             }
             // Each principal and each resource comes up, not each pair.
+            let mut referred = Vec::new();
+            let context = &self.vocabulary.action_entry(environment.action).context;
+            let Some(context) = self.plain_members(context, &mut referred) else {
+                continue;
+            };
+            let context = Arc::new(context);
             let turns = principals.len().max(resources.len()).min(share).min(left);
             left -= turns;
             for turn in 0..turns {
                 let principal = principals[turn % principals.len()];
                 let resource = resources[turn % resources.len()];
-                self.rehearse_one(environment, principal, resource, &mut erring);
+                self.rehearse_one(environment, (principal, resource), (&context, &referred), &mut erring);
             }
         }
         erring.into_values().collect()
@@ -61,28 +67,24 @@ impl Snapshot {
     fn rehearse_one(
         &self,
         environment: Environment,
-        principal: &Arc<CoreEntity>,
-        resource: &Arc<CoreEntity>,
+        (principal, resource): (&Arc<CoreEntity>, &Arc<CoreEntity>),
+        (context, referred): (&Arc<BTreeMap<SmolStr, Value>>, &[EntityUID]),
         erring: &mut BTreeMap<u32, Fault>,
     ) {
         let Some(bucket) = self.index.bucket(environment) else { return };
         let action = self.vocabulary.action_entry(environment.action);
-        let mut referred = Vec::new();
-        let Some(context) = self.plain_members(&action.context, &mut referred) else {
-            return;
-        };
         let roots = Roots {
             principal: Some(principal.clone()),
             resource: Some(resource.clone()),
             action,
-            referred: &referred,
+            referred,
         };
         let entities = slice(roots, bucket, &self.vocabulary, &self.entities);
         let request = Request::new_unchecked(
             EntityUIDEntry::known(principal.uid().clone(), None),
             EntityUIDEntry::known((*action.uid).clone(), None),
             EntityUIDEntry::known(resource.uid().clone(), None),
-            Some(Context::Value(Arc::new(context))),
+            Some(Context::Value(context.clone())),
         );
         let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
         for &number in &bucket.policies {
@@ -139,13 +141,7 @@ impl Snapshot {
                     "datetime" => "1970-01-01",
                     _ => "0s",
                 };
-                let name = extension.constructor().parse::<core::Name>().ok()?;
-                let call = core::RestrictedExpr::call_extension_fn(name, [core::RestrictedExpr::val(text.to_owned())]);
-                let evaluator = core::RestrictedEvaluator::new(Extensions::all_available());
-                match evaluator.partial_interpret(call.as_borrowed()).ok()? {
-                    PartialValue::Value(value) => value,
-                    PartialValue::Residual(_) => return None,
-                }
+                extension.value(text.to_owned())?
             }
             Shape::Never => return None,
         })

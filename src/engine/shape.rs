@@ -1,10 +1,13 @@
 //! What kind of value the schema expects where.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use smol_str::SmolStr;
 
-use super::core::{EntityKind, EntityType, Type};
+use super::core::{
+    EntityKind, EntityType, Extensions, Name, PartialValue, RestrictedEvaluator, RestrictedExpr, Type, Value,
+};
 use super::vocabulary::TypeIx;
 
 /// The type of a value, as far as reading one from a request needs it.
@@ -60,6 +63,28 @@ impl Extension {
             Self::Ip => "ip",
             Self::Datetime => "datetime",
             Self::Duration => "duration",
+        }
+    }
+
+    /// The value that a text names; none if it names none.
+    pub(super) fn value(self, text: String) -> Option<Value> {
+        // Parsing a name takes longer than making the value.
+        static CONSTRUCTORS: LazyLock<HashMap<&str, Name>> = LazyLock::new(|| {
+            let all = [
+                Extension::Decimal,
+                Extension::Ip,
+                Extension::Datetime,
+                Extension::Duration,
+            ];
+            let named = all.into_iter().map(Extension::constructor);
+            named.filter_map(|name| Some((name, name.parse().ok()?))).collect()
+        });
+        let name = CONSTRUCTORS.get(self.constructor())?.clone();
+        let call = RestrictedExpr::call_extension_fn(name, [RestrictedExpr::val(text)]);
+        let evaluator = RestrictedEvaluator::new(Extensions::all_available());
+        match evaluator.partial_interpret(call.as_borrowed()) {
+            Ok(PartialValue::Value(value)) => Some(value),
+            _ => None,
         }
     }
 

@@ -23,6 +23,7 @@ pub struct Snapshot {
     pub(super) index: Index,
     pub(super) entities: EntityStore,
     warnings: Vec<Fault>,
+    counts: Counts,
     policy_set: PolicySet,
     schema: Schema,
 }
@@ -71,7 +72,15 @@ impl Snapshot {
         let store = entities::read(sources, &read_schema.schema, &vocabulary, options, &mut found);
         let warnings = Faults::check(found)?;
         let index = Index::new(&read_policies, &levels, core::schema(&read_schema.schema), &vocabulary);
+        let counts = Counts {
+            policies: index.policies.len(),
+            templates: read_policies.set.templates().count(),
+            entities: store.len(),
+            entities_by_type: store.count_by_type(),
+            actions: vocabulary.actions.len(),
+        };
         Ok(Self {
+            counts,
             revision: sources.revision(options),
             options: options.clone(),
             vocabulary,
@@ -145,14 +154,8 @@ impl Snapshot {
     }
 
     /// How much there is.
-    pub fn counts(&self) -> Counts {
-        Counts {
-            policies: self.index.policies.len(),
-            templates: self.policy_set.templates().count(),
-            entities: self.entities.len(),
-            entities_by_type: self.entities.count_by_type(),
-            actions: self.vocabulary.actions.len(),
-        }
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 }
 

@@ -10,26 +10,32 @@ pub struct Text {
     pub name: Arc<str>,
     /// The whole content.
     pub content: Arc<str>,
+    /// The offset of each line's first byte.
+    lines: Arc<[usize]>,
 }
 
 impl Text {
     /// A text from its name and content.
     pub fn new(name: impl Into<Arc<str>>, content: impl Into<Arc<str>>) -> Self {
+        let content = content.into();
+        let ends = content.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
         Self {
             name: name.into(),
-            content: content.into(),
+            content,
+            lines,
         }
     }
 
     /// The place of a span of this text.
     pub fn place(&self, span: Span) -> Place {
         let offset = self.content.floor_char_boundary(span.offset.min(self.content.len()));
-        let before = &self.content[..offset];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let line_start = self.lines[line - 1];
         Place {
             file: self.name.clone(),
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            line,
+            column: self.content[line_start..offset].chars().count() + 1,
             span,
         }
     }

@@ -323,7 +323,7 @@ fn ambiguous<T>(
         format!("the short name `{name}` could mean the {what} {}", all.join(" or ")),
     )
     .help(
-        "annotate all but one of them with `@alias(\"other-name\")`, or set `short_names = \"off\"` and ask with exact \
+        "annotate all but one of them with `@alias(\"other-name\")`, or set `engine.short_names` to false and ask with exact \
          Cedar names",
     );
     if let Some((text, span)) = place_of(first.loc, texts) {

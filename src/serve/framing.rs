@@ -76,10 +76,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Strict<S> {
+    /// An answer that is not taken at once has a time in which it must be taken whole.
     fn wrote(&self, result: &Poll<io::Result<usize>>) {
-        match result {
-            Poll::Pending => self.connection.enter(Phase::Writing),
-            Poll::Ready(_) => self.connection.leave(Phase::Writing, Phase::Idle),
+        if result.is_pending() {
+            self.connection.enter(Phase::Writing);
         }
     }
 }
@@ -108,7 +108,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_flush(cx);
+        if result.is_ready() {
+            this.connection.leave(Phase::Writing, Phase::Idle);
+        }
+        result
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

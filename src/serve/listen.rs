@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -153,37 +153,37 @@ async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    if !parent.exists() {
-        std::fs::create_dir_all(parent).map_err(io_error)?;
-        // Ours alone: whoever may not enter cannot ask, and cannot put another socket in its place.
-        std::fs::set_permissions(parent, std::fs::Permissions::from_mode(0o750)).map_err(io_error)?;
-    }
+    // Ours alone: whoever may not enter cannot ask, and cannot put another socket in its place.
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o750).create(parent).map_err(io_error)?;
     match std::fs::symlink_metadata(path) {
         Ok(metadata) => {
             use std::os::unix::fs::FileTypeExt;
             if !metadata.file_type().is_socket() {
                 return Err(BindError::NoSocket(path.to_owned()));
             }
-            if tokio::net::UnixStream::connect(path).await.is_ok() {
-                return Err(BindError::InUse(Address::Unix(path.to_owned())));
+            // Only a socket that nobody listens on is dead; a busy one refuses in other ways.
+            match tokio::net::UnixStream::connect(path).await {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                _ => return Err(BindError::InUse(Address::Unix(path.to_owned()))),
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(io_error(error)),
     }
-    // Bound under another name and moved into place, so that nobody meets it with other rights, nor finds none where a
-    // dead one was.
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(format!(".{}", std::process::id()));
-    let fresh = PathBuf::from(fresh);
-    let _ = std::fs::remove_file(&fresh);
-    let listener = UnixListener::bind(&fresh).map_err(io_error)?;
-    let placed = std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o660))
-        .and_then(|()| std::fs::rename(&fresh, path));
-    if let Err(error) = placed {
-        let _ = std::fs::remove_file(&fresh);
-        return Err(io_error(error));
-    }
+    // Bound in a directory that nobody else can enter and moved into place from there, so that nobody meets it with other
+    // rights, nor finds none where a dead one was.
+    let nursery = parent.join(format!(".gatepost-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&nursery);
+    std::fs::DirBuilder::new().mode(0o700).create(&nursery).map_err(io_error)?;
+    let fresh = nursery.join("sock");
+    let placed = UnixListener::bind(&fresh).and_then(|listener| {
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o660))?;
+        std::fs::rename(&fresh, path)?;
+        Ok(listener)
+    });
+    let _ = std::fs::remove_dir_all(&nursery);
+    let listener = placed.map_err(io_error)?;
     Ok(Listener::Unix(listener, SocketFile::new(path.to_owned())))
 }
 

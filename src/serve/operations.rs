@@ -76,6 +76,7 @@ async fn status(State(service): State<Arc<Service>>) -> Response {
             "last_sweep_age_ms": status.last_sweep.map(|at| millis(at.elapsed())),
             "watching": match &status.watching {
                 Watching::Events => json!({ "by": "events and sweeps" }),
+                Watching::Never => json!({ "by": "nothing: this model is built in" }),
                 Watching::Sweeps(reason) => json!({ "by": "sweeps", "reason": reason }),
             },
         },
@@ -123,10 +124,13 @@ fn unix_seconds(time: SystemTime) -> u64 {
 
 /// AuthZEN's metadata (9).
 async fn configuration(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
+    static TOLD: std::sync::Once = std::sync::Once::new();
     if !service.has_public_url {
-        tracing::warn!(
-            "the metadata were asked for, and `public_url` is not set: they name the address that is listened on"
-        );
+        TOLD.call_once(|| {
+            tracing::warn!(
+                "the metadata were asked for, and `public_url` is not set: they name the address that is listened on"
+            );
+        });
     }
     let metadata = &service.metadata;
     let known = headers

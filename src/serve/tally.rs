@@ -10,6 +10,9 @@ use crate::engine::{Decision, Snapshot};
 /// The most policies whose errors are counted one by one.
 const ERRING_MAX: usize = 1_000;
 
+/// Characters of an error that are kept: it may repeat what a caller said.
+const MESSAGE_MAX: usize = 200;
+
 /// Counters of a server's life.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -25,7 +28,14 @@ pub struct Tally {
     pub panics: AtomicU64,
     /// Connections refused because all others were busy.
     pub connections_refused: AtomicU64,
-    erring: Mutex<BTreeMap<String, Erring>>,
+    erring: Mutex<ErringPolicies>,
+}
+
+/// The policies that erred under one revision.
+#[derive(Debug, Default)]
+struct ErringPolicies {
+    revision: String,
+    policies: BTreeMap<String, Erring>,
 }
 
 /// A policy that could not be evaluated.
@@ -49,27 +59,30 @@ impl Tally {
         for error in &decision.errors {
             let policy = snapshot.policy(error.policy);
             let mut erring = self.erring.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = erring.get_mut(&*policy.id) {
+            if erring.revision != snapshot.revision() {
+                erring.revision = snapshot.revision().to_owned();
+                erring.policies.clear();
+            }
+            let message: String = error.message.chars().take(MESSAGE_MAX).collect();
+            if let Some(known) = erring.policies.get_mut(&*policy.id) {
                 known.count += 1;
-                known.message.clone_from(&error.message);
-            } else if erring.len() < ERRING_MAX {
+                known.message = message;
+            } else if erring.policies.len() < ERRING_MAX {
                 tracing::warn!(
                     policy = &*policy.id,
                     effect = %policy.effect,
                     at = %policy.place,
                     revision = snapshot.revision(),
-                    "a policy erred, and is counted in /status from now on: {}",
-                    error.message
+                    "a policy erred, and is counted in /status from now on: {message}"
                 );
-                let message = error.message.clone();
-                erring.insert(policy.id.to_string(), Erring { count: 1, message });
+                erring.policies.insert(policy.id.to_string(), Erring { count: 1, message });
             }
         }
     }
 
-    /// Policies that erred, by id.
+    /// Policies that erred under the revision that erred last, by id.
     pub fn erring(&self) -> BTreeMap<String, Erring> {
-        self.erring.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.erring.lock().unwrap_or_else(PoisonError::into_inner).policies.clone()
     }
 }
 

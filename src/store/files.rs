@@ -479,8 +479,9 @@ impl Walker<'_> {
                     });
                 }
             }
-            // A name that nobody would read may lead nowhere, as an editor's lock does.
-            Err(_) if !kind.takes(name) => {}
+            // A file that an editor made and removed meanwhile. Anything else that cannot be looked at may be a
+            // directory of prohibitions.
+            Err(_) if !kind.takes(name) && is_gone(path) => {}
             Err(error) => self.fault(name, &error),
         }
     }
@@ -488,7 +489,10 @@ impl Walker<'_> {
     /// A file that looks as if it were meant to be read, and is not.
     fn warn_of_misplaced(&mut self, kind: Kind, name: &str) {
         let meant = [".cedar", ".cedarschema", ".json", ".yaml", ".yml"];
-        if meant.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".test.yaml") {
+        if kind.takes(&name.to_lowercase()) {
+            let fault = Fault::error("file-ignored", format!("`{name}` is not read: its ending is in capitals"));
+            self.tree.faults.push(fault.in_file(name).help("write the ending in small letters"));
+        } else if meant.iter().any(|ending| name.ends_with(ending)) && !name.ends_with(".test.yaml") {
             let endings: Vec<String> = kind.endings().iter().map(|ending| format!("`*{ending}`")).collect();
             self.tree.faults.push(
                 Fault::error("file-ignored", format!("`{name}` is not read"))
@@ -524,6 +528,11 @@ fn never_still(name: &str) -> Fault {
     )
     .in_file(name)
     .help("it is read again as soon as it holds still")
+}
+
+/// Whether there is nothing at a path, not even a link that leads nowhere.
+fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Reads a file whole, at a moment at which it holds still. Says whether it had moved before.

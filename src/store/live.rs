@@ -41,18 +41,20 @@ pub enum Watching {
     Events,
     /// By sweeps alone, for the reason given.
     Sweeps(String),
+    /// Not at all: nothing changes.
+    Never,
 }
 
 /// How loading goes.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
     /// The fault that keeps the files from going live, if there is one.
-    pub pending: Option<Pending>,
+    pub pending: Option<Arc<Pending>>,
     /// When the files were looked at last.
     pub last_sweep: Option<Instant>,
     /// Loads that went live.
     pub loads: u64,
-    /// Loads that were refused. Looking again at files that were refused does not count.
+    /// Loads that were refused. A sweep over files that were refused already does not count.
     pub failures: u64,
     /// How changes are noticed.
     pub watching: Watching,
@@ -93,18 +95,19 @@ impl Live {
         self.published.subscribe()
     }
 
-    /// Makes a generation current.
-    pub(super) fn publish(&self, generation: Generation) {
+    /// Makes a generation current, and hands back the one that was.
+    pub(super) fn publish(&self, generation: Generation) -> Option<Arc<Generation>> {
         let number = generation.number;
-        self.current.store(Some(Arc::new(generation)));
+        let before = self.current.swap(Some(Arc::new(generation)));
         self.change(|status| {
             status.pending = None;
             status.loads += 1;
         });
         self.published.send_replace(number);
+        before
     }
 
-    /// A live state that never changes, for tests and benches.
+    /// A live state that never changes.
     pub fn fixed(snapshot: Snapshot) -> Self {
         let live = Self::default();
         live.publish(Generation {
@@ -114,6 +117,7 @@ impl Live {
             load_took: Duration::ZERO,
             warnings: Vec::new(),
         });
+        live.change(|status| status.watching = Watching::Never);
         live
     }
 

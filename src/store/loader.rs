@@ -181,6 +181,8 @@ struct Task {
     last: Option<[u8; 32]>,
     number: u64,
     stopped: bool,
+    /// Generations that were live, until their last reader has gone.
+    retired: Vec<Arc<Generation>>,
 }
 
 impl Task {
@@ -214,6 +216,7 @@ impl Task {
             last: None,
             number: 0,
             stopped: false,
+            retired: Vec::new(),
         }
     }
 
@@ -227,10 +230,12 @@ impl Task {
                     .map(|words| (*words).to_owned())
                     .or_else(|| panic.downcast_ref::<String>().cloned())
                     .unwrap_or_default();
-                self.refuse(Faults::from(
+                let faults = Faults::from(
                     Fault::error("internal", format!("loading broke off: {words}"))
                         .help("this is a mistake in gatepost; the files are tried again at the next change"),
-                ));
+                );
+                // If telling of it breaks off as well, the loader still goes on.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.refuse(faults)));
             }
             look = match self.wait() {
                 Some(look) => look,
@@ -244,12 +249,24 @@ impl Task {
         if self.stopped {
             return None;
         }
+        self.retired.retain(|generation| Arc::strong_count(generation) > 1);
         match self.events.recv_timeout(self.settings.sweep) {
             Ok(Event::Hint) => self.wait_for_quiet(),
-            Ok(Event::Reload) => Some(Look::Command),
+            Ok(Event::Reload) => self.coalesce(),
             Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => Some(Look::Sweep),
         }
+    }
+
+    /// One look answers all commands that have come.
+    fn coalesce(&mut self) -> Option<Look> {
+        self.hinted.store(false, Ordering::Release);
+        while let Ok(event) = self.events.try_recv() {
+            if matches!(event, Event::Stop) {
+                return None;
+            }
+        }
+        Some(Look::Command)
     }
 
     fn wait_for_quiet(&mut self) -> Option<Look> {
@@ -258,7 +275,7 @@ impl Task {
             self.hinted.store(false, Ordering::Release);
             match self.events.recv_timeout(self.settings.quiet) {
                 Ok(Event::Hint) => {}
-                Ok(Event::Reload) => return Some(Look::Command),
+                Ok(Event::Reload) => return self.coalesce(),
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => break,
             }
@@ -282,14 +299,15 @@ impl Task {
                 self.update_watch(&tree);
             }
             // Whoever writes may not be done: no event has told, so two looks in a row have to agree.
-            while started.elapsed() < self.settings.quiet_max {
+            let changed = Instant::now();
+            loop {
                 if self.wait_for_quiet().is_none() {
                     self.stopped = true;
                     return;
                 }
                 tree = self.read();
                 let before = std::mem::replace(&mut digest, tree.digest());
-                if before == digest {
+                if before == digest || changed.elapsed() > self.settings.quiet_max {
                     break;
                 }
             }
@@ -357,13 +375,15 @@ impl Task {
             took_ms = started.elapsed().as_millis() as u64,
             "loaded"
         );
-        self.live.publish(Generation {
+        let before = self.live.publish(Generation {
             snapshot,
             number: self.number,
             loaded_at: SystemTime::now(),
             load_took: started.elapsed(),
             warnings,
         });
+        // Freed here and not by the last request that holds it: a large one takes its time.
+        self.retired.extend(before);
     }
 
     fn refuse(&mut self, faults: Faults) {
@@ -380,10 +400,10 @@ impl Task {
         }
         self.live.change(|status| {
             status.failures += 1;
-            status.pending = Some(Pending {
+            status.pending = Some(Arc::new(Pending {
                 faults,
                 since: SystemTime::now(),
-            });
+            }));
         });
     }
 }

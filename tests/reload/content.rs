@@ -469,7 +469,7 @@ async fn what_nests_too_deeply_is_refused_and_ends_nothing() {
         (
             "schema/tiny.cedarschema",
             format!("{schema} type T = {}Long{};", "Set<".repeat(100_000), ">".repeat(100_000)),
-            "200 sets within each other",
+            "200 brackets within each other",
         ),
     ] {
         let good = root.read(file);

@@ -44,6 +44,9 @@ pub(crate) struct Answer {
     pub(crate) policy_errors: usize,
 }
 
+/// Values of the defaults, counted once for each item: they are read as often.
+const VALUES_MAX: usize = 1_000_000;
+
 const ALLOW: &[u8] = b"{\"decision\":true}";
 const DENY: &[u8] = b"{\"decision\":false}";
 
@@ -88,6 +91,17 @@ pub(in crate::serve) fn evaluations(
         ));
     }
     check_defaults(&defaults)?;
+    let shared = [defaults.subject, defaults.action, defaults.resource, defaults.context];
+    let values: usize = shared.into_iter().flatten().map(Json::values).sum();
+    if values.saturating_mul(items.len()) > VALUES_MAX {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!(
+                "the defaults have {values} values, which are read for each of {} items",
+                items.len()
+            ),
+        ));
+    }
 
     let mut body = Vec::with_capacity(32 + items.len() * 20);
     body.extend_from_slice(b"{\"evaluations\":[");
