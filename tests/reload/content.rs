@@ -480,3 +480,16 @@ async fn what_nests_too_deeply_is_refused_and_ends_nothing() {
         sidecar.status("mended", |status| status.pending.is_none()).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_cannot_be_looked_at_refuses_the_whole() {
+    let root = Root::tiny(ALLOW);
+    root.write("policies/tenant/forbid.cedar", "forbid (principal, action, resource);");
+    let sidecar = Sidecar::serve_with(root.path(), &quick()).await;
+    let mut client = sidecar.client().await;
+    assert!(!allowed(&mut client).await);
+    std::fs::rename(root.path().join("policies/tenant"), root.path().join("aside")).expect("a directory to move");
+    std::os::unix::fs::symlink("../gone", root.path().join("policies/tenant")).expect("a link");
+    sidecar.refuses("policies/tenant").await;
+    assert!(!allowed(&mut client).await, "the prohibitions behind the link are left out");
+}
