@@ -227,30 +227,16 @@ impl<'a> IntoIterator for &'a Faults {
     }
 }
 
-/// The nearest of `known` to `word`, for "did you mean": at most a third of its letters apart.
+/// The nearest of `known` to `word`, for "did you mean": at most a third of its letters apart, neighbours that changed
+/// places counting as one.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
     known
         .into_iter()
-        .map(|candidate| (edits(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance * 3 <= candidate.chars().count().max(3))
         .min()
         .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance: how many letters to change, add or drop.
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]
@@ -262,6 +248,7 @@ mod tests {
         let known = ["Admin", "Manager", "Member"];
         assert_eq!(nearest("admn", known), Some("Admin"));
         assert_eq!(nearest("Membre", known), Some("Member"));
+        assert_eq!(nearest("wriet", ["read", "write"]), Some("write"));
         assert_eq!(nearest("Owner", known), None);
     }
 
