@@ -11,6 +11,7 @@ mod text;
 
 mod core;
 mod entities;
+mod expansion;
 mod nesting;
 mod policies;
 mod schema;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cedar_policy::{Schema, SchemaFragment};
 
 use super::core::{self, Loc};
+use super::expansion;
 use super::fault::{Fault, Severity};
 use super::nesting;
 use super::text::{Span, Text};
@@ -32,6 +33,10 @@ pub(super) fn read(texts: &[Text], faults: &mut Vec<Fault>) -> Option<SchemaRead
     faults.extend(texts.iter().flat_map(Fault::bidirectional));
     let fragments: Vec<SchemaFragment> = texts.iter().filter_map(|text| fragment(text, faults)).collect();
     if errors(faults) > before {
+        return None;
+    }
+    if let Some(fault) = expansion::check(&fragments) {
+        faults.push(fault);
         return None;
     }
     let mut type_aliases = BTreeMap::new();
