@@ -2112,7 +2112,7 @@ mod laws {
                 ("level 2 or more", self.deep),
                 ("into a named entity", self.named),
             ] {
-                assert!(met * 500 >= self.asked, "too few decisions of the kind `{what}`: {self:#?}");
+                assert!(met * 1_000 >= self.asked, "too few decisions of the kind `{what}`: {self:#?}");
             }
             assert!(self.mutants * 4 >= self.worlds, "too few mutants: {self:#?}");
         }
