@@ -9,28 +9,34 @@ mod options;
 mod sources;
 mod text;
 
+mod bridge;
 mod core;
 mod entities;
+mod entity;
 mod expansion;
 mod nesting;
 mod policies;
 mod schema;
 mod shape;
+mod table;
 mod validate;
+mod value;
 mod vocabulary;
 
 mod convert;
 mod decide;
+mod evaluate;
 mod index;
+mod program;
 mod query;
+mod reference;
 mod rehearse;
-mod slice;
 mod snapshot;
 
-pub use decide::{Cause, Decision, Effect, PolicyError};
+pub use decide::{Cause, Comparison, Decision, Effect, PolicyError};
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, Severity};
-pub use options::{ErringForbid, Options, RequestProperties, ShortNames, UnknownParents};
+pub use options::{ErringForbid, Evaluator, Options, RequestProperties, ShortNames, UnknownParents};
 pub use policies::PolicyInfo;
 pub use query::{Action, Entity, Part, Problem, Query};
 pub use snapshot::{Counts, Example, Snapshot};

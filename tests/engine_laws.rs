@@ -563,6 +563,7 @@ mod world {
                     })
                     .collect(),
                 records,
+                ..Sources::default()
             }
         }
 
@@ -2300,7 +2301,7 @@ mod cases {
                 .enumerate()
                 .map(|(number, json)| Text::new(format!("entities/{number}.json"), json.to_string()))
                 .collect(),
-            records: Vec::new(),
+            ..Sources::default()
         }
     }
 

@@ -130,7 +130,7 @@ fn world(policies: String, entities: usize) -> World {
             schema: vec![Text::new("schema/made.cedarschema", schema())],
             policies: vec![Text::new("policies/made.cedar", policies)],
             entities: vec![Text::new("entities/made.json", Value::Array(all).to_string())],
-            records: Vec::new(),
+            ..Sources::default()
         },
         users,
         docs,

@@ -1,17 +1,14 @@
-//! JSON values of a request read as Cedar values, by what the schema declares.
+//! JSON values read by what the schema declares.
 //!
-//! What the schema does not declare is dropped, `null` is absent, and a declared member of another type is a problem.
-//! So no value reaches a policy that was not validated for it.
+//! From a request, what the schema does not declare is dropped, `null` is absent, and a declared member of another type
+//! is a problem. From a file, anything but what the schema declares, in the plainest form, is a problem. So no value
+//! reaches a policy that was not validated for it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use smol_str::SmolStr;
-
-use super::core::{Eid, EntityUID, Value};
+use super::bridge::{Numbers, extension};
 use super::json::Json;
 use super::query::{Part, Problem};
 use super::shape::{Extension, Fields, Shape};
+use super::value::{Cell, Symbol, Tail};
 use super::vocabulary::{TypeIx, Vocabulary};
 
 /// Whether members that are declared as required must be there.
@@ -21,53 +18,85 @@ pub(super) enum Required {
     No,
 }
 
-/// Reads values by their shapes; keeps count of the entities that they name.
-pub(super) struct Reader<'v> {
-    pub(super) vocabulary: &'v Vocabulary,
+/// Where values come from.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Origin {
+    /// A request: read generously, and told what is wrong.
+    Request,
+    /// A file: whatever is not in the plainest form is left to Cedar's own reader.
+    File,
+}
+
+/// Reads values by their shapes, into bytes.
+pub(super) struct Reader<'r> {
+    pub(super) vocabulary: &'r Vocabulary,
+    pub(super) origin: Origin,
     pub(super) part: Part,
-    /// Entities that values refer to, which a slice must hold.
-    pub(super) entities: Vec<EntityUID>,
+    pub(super) numbers: &'r mut dyn Numbers,
+    pub(super) tail: &'r mut Tail,
     path: String,
 }
 
-impl<'v> Reader<'v> {
-    pub(super) fn new(vocabulary: &'v Vocabulary, part: Part) -> Self {
+impl<'r> Reader<'r> {
+    pub(super) fn new(
+        vocabulary: &'r Vocabulary,
+        origin: Origin,
+        part: Part,
+        numbers: &'r mut dyn Numbers,
+        tail: &'r mut Tail,
+    ) -> Self {
         Self {
             vocabulary,
+            origin,
             part,
-            entities: Vec::new(),
+            numbers,
+            tail,
             path: String::new(),
         }
     }
 
-    /// The declared members of an object.
+    /// The declared members of an object: for each its place among the fields, and its value.
     pub(super) fn members(
         &mut self,
         json: Option<&Json<'_>>,
         fields: &Fields,
         required: Required,
-    ) -> Result<BTreeMap<SmolStr, Value>, Problem> {
+    ) -> Result<Vec<(usize, Symbol, Cell)>, Problem> {
         let members = match json {
-            None | Some(Json::Null) => &[][..],
+            None => &[][..],
+            Some(Json::Null) if self.origin == Origin::Request => &[][..],
             Some(Json::Object(members)) => members,
             Some(other) => return Err(self.problem(format!("must be an object, not {}", other.kind()))),
         };
-        let mut values = BTreeMap::new();
+        let mut values = Vec::with_capacity(members.len().min(fields.len()));
         for (name, json) in members {
-            let (Some(field), false) = (fields.get(name), matches!(json, Json::Null)) else {
+            let Some((index, field)) = fields.find(name) else {
+                if self.origin == Origin::File {
+                    return Err(self.problem(format!("`{name}` is not declared")));
+                }
                 continue;
             };
-            let value = self.below(name, |reader| reader.value(json, &field.shape))?;
-            values.insert(SmolStr::new(name), value);
+            if *json == Json::Null && self.origin == Origin::Request {
+                continue;
+            }
+            let cell = self.below(name, |reader| reader.value(json, &field.shape))?;
+            values.push((index, field.symbol, cell));
         }
-        if required == Required::Yes {
-            for (name, field) in fields.iter() {
-                if field.required && !values.contains_key(name) {
+        if required == Required::Yes && values.len() < fields.len() {
+            for (index, (name, field)) in fields.iter().enumerate() {
+                if field.required && !values.iter().any(|(given, ..)| *given == index) {
                     return self.below(name, |reader| Err(reader.problem("required".to_owned())));
                 }
             }
         }
         Ok(values)
+    }
+
+    /// The declared members of an object as a record.
+    pub(super) fn record(&mut self, json: Option<&Json<'_>>, fields: &Fields) -> Result<Cell, Problem> {
+        let members = self.members(json, fields, Required::Yes)?;
+        let mut members: Vec<(Symbol, Cell)> = members.into_iter().map(|(_, symbol, cell)| (symbol, cell)).collect();
+        Ok(self.tail.record(&mut members))
     }
 
     fn below<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
@@ -79,38 +108,35 @@ impl<'v> Reader<'v> {
         result
     }
 
-    fn value(&mut self, json: &Json<'_>, shape: &Shape) -> Result<Value, Problem> {
+    pub(super) fn value(&mut self, json: &Json<'_>, shape: &Shape) -> Result<Cell, Problem> {
         match (shape, json) {
-            (Shape::Bool, Json::Bool(value)) => Ok(Value::from(*value)),
-            (Shape::Long, Json::Long(value)) => Ok(Value::from(*value)),
+            (Shape::Bool, Json::Bool(value)) => Ok(Tail::bool(*value)),
+            (Shape::Long, Json::Long(value)) => Ok(self.tail.long(*value)),
             (Shape::Long, Json::Float(_)) => {
                 Err(self.problem("must be an integer that fits 64 bits with sign".to_owned()))
             }
-            (Shape::String, Json::String(value)) => Ok(Value::from(SmolStr::new(value))),
+            (Shape::String, Json::String(value)) => Ok(self.tail.string(value.as_bytes())),
             (Shape::Set(element), Json::Array(items)) => self.set(items, element),
-            (Shape::Record(fields), Json::Object(_)) => {
-                let members = self.members(Some(json), fields, Required::Yes)?;
-                Ok(Value::record_arc(Arc::new(members), None))
-            }
+            (Shape::Record(fields), Json::Object(_)) => self.record(Some(json), fields),
             (Shape::Entity(ty), _) => self.entity(json, *ty),
             (Shape::Extension(extension), _) => self.extension(json, *extension),
             _ => Err(self.problem(format!("must be {}, not {}", self.describe(shape), json.kind()))),
         }
     }
 
-    fn set(&mut self, items: &[Json<'_>], element: &Shape) -> Result<Value, Problem> {
+    fn set(&mut self, items: &[Json<'_>], element: &Shape) -> Result<Cell, Problem> {
         let length = self.path.len();
-        let mut values = Vec::with_capacity(items.len());
+        let mut cells = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             self.path.push_str(&format!("[{index}]"));
-            values.push(self.value(item, element)?);
+            cells.push(self.value(item, element)?);
             self.path.truncate(length);
         }
-        Ok(Value::set(values, None))
+        Ok(self.tail.set(&mut cells))
     }
 
     /// `{"type": …, "id": …}`, or the same in `__entity`.
-    fn entity(&mut self, json: &Json<'_>, expected: TypeIx) -> Result<Value, Problem> {
+    fn entity(&mut self, json: &Json<'_>, expected: TypeIx) -> Result<Cell, Problem> {
         let entry = self.vocabulary.type_entry(expected);
         let inner = json.get("__entity").unwrap_or(json);
         let (Some(Json::String(name)), Some(Json::String(id))) = (inner.get("type"), inner.get("id")) else {
@@ -120,38 +146,43 @@ impl<'v> Reader<'v> {
                 json.kind()
             )));
         };
-        if self.vocabulary.entity_type(name).map(|(index, _)| index) != Some(expected) {
+        let is_expected = match self.origin {
+            Origin::File => *name == entry.name && inner.members() == 2 && (json.members() == 1 || inner == json),
+            Origin::Request => self.vocabulary.entity_type(name).map(|(index, _)| index) == Some(expected),
+        };
+        if !is_expected {
             return Err(self.problem(format!("must be an entity of type `{}`, not `{}`", entry.name, short(name))));
         }
         if !entry.admits(id) {
             return Err(self.problem(format!("`{}` is no id of the enumerated type `{}`", short(id), entry.name)));
         }
-        let uid = EntityUID::from_components(entry.ty.clone(), Eid::new(SmolStr::new(id)), None);
-        self.entities.push(uid.clone());
-        Ok(Value::from(uid))
+        Ok(Tail::entity(self.numbers.number(expected, id)))
     }
 
     /// A plain string, a number for a decimal, or `{"fn": …, "arg": …}`, also in `__extn`.
-    fn extension(&self, json: &Json<'_>, extension: Extension) -> Result<Value, Problem> {
-        let refuse = || self.problem(format!("must be {}", extension.describe()));
+    fn extension(&mut self, json: &Json<'_>, kind: Extension) -> Result<Cell, Problem> {
+        let refuse = || self.problem(format!("must be {}", kind.describe()));
         let text = match json {
-            Json::String(text) => text.to_string(),
-            Json::Long(number) if extension == Extension::Decimal => format!("{number}.0"),
-            Json::Float(number) if extension == Extension::Decimal => decimal(*number).ok_or_else(refuse)?,
             Json::Object(_) => {
                 let call = json.get("__extn").unwrap_or(json);
                 match (call.get("fn"), call.get("arg")) {
                     (Some(Json::String(function)), Some(Json::String(argument)))
-                        if function == extension.constructor() =>
+                        if function == kind.constructor()
+                            && (self.origin == Origin::Request || call.members() == 2 && json.members() <= 2) =>
                     {
                         argument.to_string()
                     }
                     _ => return Err(refuse()),
                 }
             }
+            _ if self.origin == Origin::File => return Err(refuse()),
+            Json::String(text) => text.to_string(),
+            Json::Long(number) if kind == Extension::Decimal => format!("{number}.0"),
+            Json::Float(number) if kind == Extension::Decimal => decimal(*number).ok_or_else(refuse)?,
             _ => return Err(refuse()),
         };
-        extension.value(text).ok_or_else(refuse)
+        let value = kind.value(text).as_ref().and_then(extension).ok_or_else(refuse)?;
+        Ok(self.tail.copy(&value))
     }
 
     fn describe(&self, shape: &Shape) -> String {

@@ -4,14 +4,14 @@
 //! rebuilds each policy's whole condition for every evaluation, and shows no types of attributes. It promises no stable
 //! interface, so its version is pinned exactly and everything that the engine uses of it is named here.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cedar_policy_core::ast::SlotEnv;
 
 pub(super) use cedar_policy_core::ast::{
     ActionConstraint, BinaryOp, Context, Effect, Eid, Entity, EntityReference, EntityType, EntityUID, EntityUIDEntry,
-    Expr, ExprKind, Literal, Name, PartialValue, Policy, PrincipalOrResourceConstraint, Request, RestrictedExpr, Value,
-    ValueKind, Var,
+    Expr, ExprKind, Literal, Name, PartialValue, PatternElem, Policy, PrincipalOrResourceConstraint, Request,
+    RestrictedExpr, UnaryOp, Value, ValueKind, Var,
 };
 pub(super) use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 pub(super) use cedar_policy_core::evaluator::{Evaluator, RestrictedEvaluator};
@@ -42,6 +42,28 @@ pub(super) fn span(loc: &Loc) -> super::text::Span {
 /// The core form of a public policy.
 pub(super) fn policy(policy: &cedar_policy::Policy) -> &Policy {
     policy.as_ref()
+}
+
+/// The call that stands for an extension value, whichever way it was made.
+pub(super) fn canonical(value: &cedar_policy_core::ast::RepresentableExtensionValue) -> (Name, Vec<RestrictedExpr>) {
+    value.value().canonical_repr()
+}
+
+/// The moment so many milliseconds after the beginning of 1970.
+pub(super) fn datetime(milliseconds: i64) -> Option<Value> {
+    static NAMES: LazyLock<Option<[Name; 3]>> = LazyLock::new(|| {
+        let name = |text: &str| text.parse().ok();
+        Some([name("offset")?, name("datetime")?, name("duration")?])
+    });
+    let [offset, datetime, duration] = NAMES.as_ref()?;
+    let text = |text: String| RestrictedExpr::val(text);
+    let epoch = RestrictedExpr::call_extension_fn(datetime.clone(), [text("1970-01-01".to_owned())]);
+    let since = RestrictedExpr::call_extension_fn(duration.clone(), [text(format!("{milliseconds}ms"))]);
+    let call = RestrictedExpr::call_extension_fn(offset.clone(), [epoch, since]);
+    match RestrictedEvaluator::new(Extensions::all_available()).partial_interpret(call.as_borrowed()) {
+        Ok(PartialValue::Value(value)) => Some(value),
+        _ => None,
+    }
 }
 
 /// Where a template stands in the text that it was parsed from.

@@ -1,23 +1,23 @@
 //! From a question to a decision.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
 
-use smol_str::SmolStr;
+use bumpalo::Bump;
+use smallvec::SmallVec;
 
-use super::convert::{Reader, Required};
-use super::core::{
-    self, Context, Eid, Entity as CoreEntity, EntityUID, EntityUIDEntry, Evaluator, Extensions, PartialValue, Request,
-    Value,
-};
-use super::index::{Bucket, Environment, Policy, Scope};
+use super::bridge::Numbers;
+use super::convert::{Origin, Reader, Required};
+use super::entity::{EntityView, write_shaped};
+use super::evaluate::{Erred, Question, Side};
+use super::index::{Bucket, Environment, Policy};
 use super::json::Json;
 use super::options::{ErringForbid, RequestProperties};
 use super::query::{Action, Entity, Part, Problem, Query};
-use super::slice::{Roots, slice};
+use super::reference::Reference;
 use super::snapshot::Snapshot;
-use super::vocabulary::{ActionEntry, TypeEntry};
+use super::table::Table;
+use super::value::{Cell, Record, Tail, Uid, Val};
+use super::vocabulary::{ActionEntry, TypeEntry, TypeIx};
 
 /// Whether a decision, or a policy, permits or forbids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,34 +89,74 @@ impl Decision {
     }
 }
 
-/// A question whose names are known and whose values are read.
+/// What a question brings besides names that the store has: it outlives the evaluation.
+#[derive(Default)]
+struct Brought {
+    /// Names that the store has not.
+    foreign: Vec<(TypeIx, Box<str>)>,
+    tail: Tail,
+    context: Option<Cell>,
+    /// The entities as the request shapes them.
+    principal: Option<Vec<u8>>,
+    resource: Option<Vec<u8>>,
+}
+
+/// Numbers of the store's names, and of those that only the request has.
+struct Asked<'b> {
+    table: &'b Table,
+    foreign: &'b mut Vec<(TypeIx, Box<str>)>,
+}
+
+impl Numbers for Asked<'_> {
+    fn number(&mut self, ty: TypeIx, id: &str) -> Uid {
+        if let Some((uid, _)) = self.table.find(ty, id) {
+            return uid;
+        }
+        let known = self.foreign.iter().position(|(known, name)| *known == ty && **name == *id);
+        let index = known.unwrap_or_else(|| {
+            self.foreign.push((ty, id.into()));
+            self.foreign.len() - 1
+        });
+        Uid(Uid::FOREIGN + index as u32)
+    }
+}
+
+/// A question whose names are known.
 struct Resolved<'s> {
+    environment: Environment,
     action: &'s ActionEntry,
     bucket: &'s Bucket,
-    principal: Side,
-    resource: Side,
-    context: Context,
-    /// Entities that the values refer to.
-    referred: Vec<EntityUID>,
+    principal: Uid,
+    resource: Uid,
+    stored: [Option<EntityView<'s>>; 2],
 }
 
-/// The principal or the resource of a question.
-struct Side {
-    uid: EntityUID,
-    /// None if neither the store nor the request knows it.
-    entity: Option<Arc<CoreEntity>>,
+/// How a question is decided by each of two evaluators.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// By whatever evaluates in service.
+    pub served: Decision,
+    /// By Cedar's evaluator alone.
+    pub reference: Decision,
+    /// Principal type, action and resource type, by their exact names.
+    pub environment: Option<[String; 3]>,
 }
 
-impl Side {
-    fn is_in(&self, scope: &Scope) -> bool {
-        match scope {
-            Scope::Any => true,
-            Scope::Is(uid) => self.uid == **uid,
-            Scope::In(uid) => {
-                self.uid == **uid || self.entity.as_ref().is_some_and(|entity| entity.is_descendant_of(uid))
-            }
-        }
+impl Comparison {
+    /// Whether both say the same: decision, determining policies, and which policies err.
+    pub fn agrees(&self) -> bool {
+        let erring = |decision: &Decision| decision.errors.iter().map(|error| error.policy).collect::<Vec<_>>();
+        self.served.cause == self.reference.cause
+            && self.served.determining == self.reference.determining
+            && erring(&self.served) == erring(&self.reference)
     }
+}
+
+/// Who evaluates the clauses.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Compiled,
+    Cedar,
 }
 
 impl Snapshot {
@@ -129,13 +169,42 @@ impl Snapshot {
     /// A value of the question has another type than the schema declares, or a required member of the context is
     /// missing.
     pub fn decide(&self, query: &Query<'_>) -> Result<Decision, Problem> {
-        match self.resolve(query)? {
-            Ok(resolved) => Ok(self.evaluate(resolved)),
+        let mut brought = Brought::default();
+        match self.resolve(query, &mut brought)? {
+            Ok(resolved) => Ok(self.evaluate(&resolved, &brought, By::Compiled)),
             Err(cause) => Ok(Decision::without_policies(cause)),
         }
     }
 
-    fn resolve(&self, query: &Query<'_>) -> Result<Result<Resolved<'_>, Cause>, Problem> {
+    /// Decides one question twice: as [`decide`](Self::decide) does, and by Cedar's evaluator.
+    ///
+    /// # Errors
+    /// Those of [`decide`](Self::decide).
+    pub fn compare(&self, query: &Query<'_>) -> Result<Comparison, Problem> {
+        let mut brought = Brought::default();
+        Ok(match self.resolve(query, &mut brought)? {
+            Ok(resolved) => Comparison {
+                served: self.evaluate(&resolved, &brought, By::Compiled),
+                reference: self.evaluate(&resolved, &brought, By::Cedar),
+                environment: Some(self.environment_names(resolved.environment)),
+            },
+            Err(cause) => Comparison {
+                served: Decision::without_policies(cause),
+                reference: Decision::without_policies(cause),
+                environment: None,
+            },
+        })
+    }
+
+    fn environment_names(&self, environment: Environment) -> [String; 3] {
+        [
+            self.vocabulary.type_entry(environment.principal).name.clone(),
+            self.vocabulary.action_entry(environment.action).name.clone(),
+            self.vocabulary.type_entry(environment.resource).name.clone(),
+        ]
+    }
+
+    fn resolve<'s>(&'s self, query: &Query<'_>, brought: &mut Brought) -> Result<Result<Resolved<'s>, Cause>, Problem> {
         let names = (
             self.vocabulary.entity_type(query.principal.entity_type),
             self.vocabulary.action(query.action.name),
@@ -156,24 +225,51 @@ impl Snapshot {
         if !principal.admits(query.principal.id) || !resource.admits(query.resource.id) {
             return Ok(Err(Cause::UnknownName));
         }
-        let mut referred = Vec::new();
-        let context = self.context(action, &query.action, query.context, &mut referred)?;
-        let mut principal = self.side(principal, &query.principal, Part::Principal, None, &mut referred)?;
-        let same = principal.uid.entity_type() == &resource.ty && query.principal.id == query.resource.id;
+        let found = self
+            .entities
+            .table
+            .find_both((principal_type, query.principal.id), (resource_type, query.resource.id));
+        brought.context = self.context(action, &query.action, query.context, brought)?;
+        let [principal_found, resource_found] = found;
+        let mut uid_of = |found: Option<(Uid, EntityView<'s>)>, ty, id| match found {
+            Some((uid, _)) => uid,
+            None => self.asked(&mut brought.foreign).number(ty, id),
+        };
+        let principal_uid = uid_of(principal_found, principal_type, query.principal.id);
+        let resource_uid = uid_of(resource_found, resource_type, query.resource.id);
+        let existing = |found: Option<(Uid, EntityView<'s>)>| found.map(|(_, view)| view).filter(EntityView::exists);
+        let stored = [existing(principal_found), existing(resource_found)];
+        brought.principal =
+            self.shaped(principal_type, principal, &query.principal, Part::Principal, stored[0], brought)?;
         // One entity on both sides has one set of attributes: what the resource brings comes on top.
-        let below = if same { principal.entity.as_ref() } else { None };
-        let resource = self.side(resource, &query.resource, Part::Resource, below, &mut referred)?;
+        let same = principal_uid == resource_uid;
+        let below = match (&brought.principal, same) {
+            (Some(bytes), true) => Some(bytes.clone()),
+            _ => None,
+        };
+        let below = below.as_deref().map(EntityView::new).or(stored[1]);
+        brought.resource = self.shaped(resource_type, resource, &query.resource, Part::Resource, below, brought)?;
         if same {
-            principal.entity.clone_from(&resource.entity);
+            if brought.resource.is_none() {
+                brought.resource.clone_from(&brought.principal);
+            }
+            brought.principal.clone_from(&brought.resource);
         }
         Ok(Ok(Resolved {
+            environment,
             action,
             bucket,
-            principal,
-            resource,
-            context,
-            referred,
+            principal: principal_uid,
+            resource: resource_uid,
+            stored,
         }))
+    }
+
+    fn asked<'b>(&'b self, foreign: &'b mut Vec<(TypeIx, Box<str>)>) -> Asked<'b> {
+        Asked {
+            table: &self.entities.table,
+            foreign,
+        }
     }
 
     fn context(
@@ -181,22 +277,18 @@ impl Snapshot {
         action: &ActionEntry,
         asked: &Action<'_>,
         json: Option<&Json<'_>>,
-        referred: &mut Vec<EntityUID>,
-    ) -> Result<Context, Problem> {
-        static EMPTY: LazyLock<Arc<BTreeMap<SmolStr, Value>>> = LazyLock::new(Arc::default);
+        brought: &mut Brought,
+    ) -> Result<Option<Cell>, Problem> {
         if action.context.is_empty() && json.is_none() {
-            return Ok(Context::Value(EMPTY.clone()));
+            return Ok(None);
         }
-        let mut reader = Reader::new(&self.vocabulary, Part::Context);
         // `action.properties` stand in the context under `action`, where the schema has it; what the context itself
         // says under that name is not taken from two places.
         let merged;
         let mut from_properties = false;
         let json = match (asked.properties, json) {
             // Many clients always send an empty object.
-            (Some(properties @ Json::Object(given)), json)
-                if !given.is_empty() && action.context.get("action").is_some() =>
-            {
+            (Some(properties @ Json::Object(given)), json) if !given.is_empty() && action.context.has("action") => {
                 from_properties = true;
                 let mut members = match json {
                     None | Some(Json::Null) => Vec::new(),
@@ -210,100 +302,112 @@ impl Snapshot {
             }
             (_, json) => json,
         };
-        let members = reader.members(json, &action.context, Required::Yes).map_err(|problem| {
-            match problem.path.strip_prefix(".action") {
-                Some(path) if from_properties && (path.is_empty() || path.starts_with(['.', '['])) => Problem {
-                    part: Part::Action,
-                    path: path.to_owned(),
-                    message: problem.message,
-                },
-                _ => problem,
-            }
-        })?;
-        referred.append(&mut reader.entities);
-        Ok(Context::Value(Arc::new(members)))
+        let Brought { foreign, tail, .. } = brought;
+        let mut numbers = self.asked(foreign);
+        let mut reader = Reader::new(&self.vocabulary, Origin::Request, Part::Context, &mut numbers, tail);
+        let cell =
+            reader
+                .record(json, &action.context)
+                .map_err(|problem| match problem.path.strip_prefix(".action") {
+                    Some(path) if from_properties && (path.is_empty() || path.starts_with(['.', '['])) => Problem {
+                        part: Part::Action,
+                        path: path.to_owned(),
+                        message: problem.message,
+                    },
+                    _ => problem,
+                })?;
+        Ok(Some(cell))
     }
 
-    /// The entity as the store has it, with what the request may add.
-    fn side(
+    /// The entity with what the request adds to it; none if that is nothing.
+    fn shaped(
         &self,
+        ty: TypeIx,
         entry: &TypeEntry,
         asked: &Entity<'_>,
         part: Part,
-        below: Option<&Arc<CoreEntity>>,
-        referred: &mut Vec<EntityUID>,
-    ) -> Result<Side, Problem> {
-        let uid = EntityUID::from_components(entry.ty.clone(), Eid::new(SmolStr::new(asked.id)), None);
-        let stored = below.or_else(|| self.entities.get(&uid));
-        let properties = match asked.properties {
-            None | Some(Json::Null) => None,
-            Some(properties) => Some(properties),
+        stored: Option<EntityView<'_>>,
+        brought: &mut Brought,
+    ) -> Result<Option<Vec<u8>>, Problem> {
+        let wins = match entry.request_properties {
+            RequestProperties::Ignore => return Ok(None),
+            RequestProperties::Fill => false,
+            RequestProperties::Override => true,
         };
-        let (Some(properties), RequestProperties::Fill | RequestProperties::Override) =
-            (properties, entry.request_properties)
-        else {
-            let entity = stored.cloned();
-            return Ok(Side { uid, entity });
+        let Some(properties) = asked.properties.filter(|properties| **properties != Json::Null) else {
+            return Ok(None);
         };
-        let mut reader = Reader::new(&self.vocabulary, part);
-        let given = reader.members(Some(properties), &entry.fields, Required::No)?;
-        referred.append(&mut reader.entities);
-        let entity = shaped(&uid, stored, given, entry.request_properties);
-        Ok(Side {
-            uid,
-            entity: Some(Arc::new(entity)),
-        })
+        let mut numbers = self.asked(&mut brought.foreign);
+        let mut tail = Tail::default();
+        let mut reader = Reader::new(&self.vocabulary, Origin::Request, part, &mut numbers, &mut tail);
+        let members = reader.members(Some(properties), &entry.fields, Required::No)?;
+        let mut given: Vec<Option<(Val<'_>, bool)>> = vec![None; entry.fields.len()];
+        for (slot, _, cell) in members {
+            given[slot] = cell.value(&tail.bytes).map(|value| (value, wins));
+        }
+        let mut bytes = Vec::new();
+        write_shaped(ty, asked.id.as_bytes(), stored, &given, &mut bytes);
+        Ok(Some(bytes))
     }
 
-    fn evaluate(&self, resolved: Resolved<'_>) -> Decision {
-        let Resolved {
-            action,
-            bucket,
-            principal,
-            resource,
-            context,
-            referred,
-        } = resolved;
+    fn evaluate(&self, resolved: &Resolved<'_>, brought: &Brought, by: By) -> Decision {
+        let made = Bump::new();
+        let question = Question {
+            table: &self.entities.table,
+            principal: side(resolved.principal, &brought.principal, resolved.stored[0]),
+            action: resolved.action.number,
+            resource: side(resolved.resource, &brought.resource, resolved.stored[1]),
+            context: match brought.context.and_then(|cell| cell.value(&brought.tail.bytes)) {
+                Some(Val::Record(record)) => record,
+                _ => Record::EMPTY,
+            },
+            foreign: &brought.foreign,
+            made: &made,
+        };
+        self.tally(&question, resolved.action, resolved.bucket, by)
+            .decide(self.options.erring_forbid)
+    }
+
+    fn tally(&self, question: &Question<'_>, action: &ActionEntry, bucket: &Bucket, by: By) -> Tally {
         let mut tally = Tally::default();
-        // Scopes first: an evaluator and its slice are made only if some policy has clauses to evaluate.
-        let mut with_body: Vec<(u32, &Policy)> = Vec::with_capacity(bucket.policies.len());
-        for &number in &bucket.policies {
+        // Made only for what has no compiled form, and for the words of what errs.
+        let mut reference = None;
+        bucket.visit(&question.principal, &question.resource, |number| {
             let policy = &self.index.policies[number as usize];
-            if principal.is_in(&policy.principal) && resource.is_in(&policy.resource) {
-                match &policy.body {
-                    None => tally.holds(number, policy.info.effect),
-                    Some(_) => with_body.push((number, policy)),
-                }
+            if !policy.principal.takes(&question.principal) || !policy.resource.takes(&question.resource) {
+                return;
             }
-        }
-        if !with_body.is_empty() {
-            let request = Request::new_unchecked(
-                EntityUIDEntry::known(principal.uid, None),
-                EntityUIDEntry::Known {
-                    euid: action.uid.clone(),
-                    loc: None,
-                },
-                EntityUIDEntry::known(resource.uid, None),
-                Some(context),
-            );
-            let roots = Roots {
-                principal: principal.entity,
-                resource: resource.entity,
-                action,
-                referred: &referred,
+            let Some(body) = &policy.body else {
+                return tally.holds(number, policy);
             };
-            let entities = slice(roots, bucket, &self.vocabulary, &self.entities);
-            let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
-            for (number, policy) in with_body {
-                let Some(body) = &policy.body else { continue };
-                match core::holds(&evaluator, body) {
-                    Ok(true) => tally.holds(number, policy.info.effect),
-                    Ok(false) => {}
-                    Err(message) => tally.errs(number, policy.info.effect, message),
-                }
+            let compiled = match (&body.compiled, by) {
+                (Some(node), By::Compiled) => Some(question.test(node)),
+                _ => None,
+            };
+            match compiled {
+                Some(Ok(true)) => return tally.holds(number, policy),
+                Some(Ok(false)) => return,
+                Some(Err(Erred)) | None => {}
             }
-        }
-        tally.decide(self.options.erring_forbid)
+            let reference = reference
+                .get_or_insert_with(|| Reference::new(question, action, bucket, &self.vocabulary, &self.index));
+            match (reference.holds(&body.expr), compiled) {
+                (Err(message), _) => tally.errs(number, policy, message),
+                (Ok(_), Some(_)) => {
+                    tally.errs(number, policy, "evaluates for Cedar, and not as it was compiled".to_owned());
+                }
+                (Ok(true), None) => tally.holds(number, policy),
+                (Ok(false), None) => {}
+            }
+        });
+        tally
+    }
+}
+
+fn side<'a>(uid: Uid, shaped: &'a Option<Vec<u8>>, stored: Option<EntityView<'a>>) -> Side<'a> {
+    Side {
+        uid,
+        entity: shaped.as_deref().map(EntityView::new).or(stored),
     }
 }
 
@@ -315,57 +419,28 @@ fn not_an_object(part: Part, json: &Json<'_>) -> Problem {
     }
 }
 
-/// An entity of the store with the attributes that a request brings. Parents and tags stay the store's.
-fn shaped(
-    uid: &EntityUID,
-    stored: Option<&Arc<CoreEntity>>,
-    given: BTreeMap<SmolStr, Value>,
-    mode: RequestProperties,
-) -> CoreEntity {
-    let Some(stored) = stored else {
-        return CoreEntity::new_with_attr_partial_value(
-            uid.clone(),
-            given.into_iter().map(|(name, value)| (name, PartialValue::Value(value))),
-            std::collections::HashSet::new(),
-            std::collections::HashSet::new(),
-            [],
-        );
-    };
-    let mut attrs: BTreeMap<SmolStr, PartialValue> =
-        stored.attrs().map(|(name, value)| (name.clone(), value.clone())).collect();
-    for (name, value) in given {
-        if mode == RequestProperties::Override || !attrs.contains_key(&name) {
-            attrs.insert(name, PartialValue::Value(value));
-        }
-    }
-    CoreEntity::new_with_attr_partial_value(
-        uid.clone(),
-        attrs,
-        stored.indirect_ancestors().cloned().collect(),
-        stored.parents().cloned().collect(),
-        stored.tags().map(|(name, value)| (name.clone(), value.clone())),
-    )
-}
+/// Numbers of policies; more than a few are rare.
+type Numbers8 = SmallVec<[u32; 8]>;
 
 /// What the policies said.
 #[derive(Default)]
 struct Tally {
-    permits: Vec<u32>,
-    forbids: Vec<u32>,
-    erring_forbids: Vec<u32>,
+    permits: Numbers8,
+    forbids: Numbers8,
+    erring_forbids: Numbers8,
     errors: Vec<PolicyError>,
 }
 
 impl Tally {
-    fn holds(&mut self, number: u32, effect: Effect) {
-        match effect {
+    fn holds(&mut self, number: u32, policy: &Policy) {
+        match policy.info.effect {
             Effect::Permit => self.permits.push(number),
             Effect::Forbid => self.forbids.push(number),
         }
     }
 
-    fn errs(&mut self, number: u32, effect: Effect, message: String) {
-        if effect == Effect::Forbid {
+    fn errs(&mut self, number: u32, policy: &Policy, message: String) {
+        if policy.info.effect == Effect::Forbid {
             self.erring_forbids.push(number);
         }
         self.errors.push(PolicyError {
@@ -385,13 +460,13 @@ impl Tally {
             }
             (true, false) => (Cause::ForbidErred, self.erring_forbids),
             (true, true) if !self.permits.is_empty() => (Cause::Permitted, self.permits),
-            (true, true) => (Cause::NothingPermits, Vec::new()),
+            (true, true) => (Cause::NothingPermits, Numbers8::new()),
         };
         determining.sort_unstable();
         self.errors.sort_by_key(|error| error.policy);
         Decision {
             cause,
-            determining,
+            determining: determining.into_vec(),
             errors: self.errors,
         }
     }

@@ -1,17 +1,26 @@
-//! Which policies can apply to a request: by principal type, action (with its groups) and resource type.
+//! Which policies can apply to a request: by principal type, action (with its groups) and resource type, and below that
+//! by the entity that a scope names.
 //!
 //! The index looks at scopes alone. A policy that it leaves out has a scope that is false for the request, and a false
 //! scope can neither match nor err; so leaving it out changes no decision, no reason and no error.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::HashMap;
+
+use super::bridge::{Numbers, number_of};
 use super::core::{
     self, ActionConstraint, EntityReference, EntityUID, Expr, ExprKind, Literal, Policy as CorePolicy,
     PrincipalOrResourceConstraint, ValidatorSchema, Var,
 };
+use super::evaluate::Side;
+use super::options::Evaluator;
 use super::policies::{PoliciesRead, PolicyInfo};
+use super::program::{Compiler, Node};
+use super::shape::Symbols;
 use super::validate::{Levels, Reach};
+use super::value::Uid;
 use super::vocabulary::{ActionIx, TypeIx, Vocabulary};
 
 /// A policy, ready to be evaluated.
@@ -20,16 +29,36 @@ pub(super) struct Policy {
     pub(super) principal: Scope,
     pub(super) resource: Scope,
     /// The `when` and `unless` clauses as one expression; none if there are none.
-    pub(super) body: Option<Arc<Expr>>,
-    reach: Reach,
+    pub(super) body: Option<Body>,
+    level: u32,
+    literals: Vec<Uid>,
     looks_at_action: bool,
 }
 
+/// The clauses of a policy.
+pub(super) struct Body {
+    /// As Cedar evaluates them.
+    pub(super) expr: Arc<Expr>,
+    /// As we do, if we can.
+    pub(super) compiled: Option<Node>,
+}
+
 /// What is left to check of a scope once the types are known to fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     Any,
-    Is(Arc<EntityUID>),
-    In(Arc<EntityUID>),
+    Is(Uid),
+    In(Uid),
+}
+
+impl Scope {
+    pub(super) fn takes(self, side: &Side<'_>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Is(uid) => side.uid == uid,
+            Self::In(uid) => side.is_in(uid),
+        }
+    }
 }
 
 /// A request environment: what a request is, besides ids and values.
@@ -40,53 +69,147 @@ pub(super) struct Environment {
     pub(super) resource: TypeIx,
 }
 
+/// Policies by the entity that their scope names.
+#[derive(Default)]
+struct Named {
+    is: HashMap<Uid, Vec<u32>>,
+    within: HashMap<Uid, Vec<u32>>,
+}
+
+impl Named {
+    fn add(&mut self, scope: Scope, number: u32) {
+        match scope {
+            Scope::Is(uid) => self.is.entry(uid).or_default().push(number),
+            Scope::In(uid) => self.within.entry(uid).or_default().push(number),
+            Scope::Any => {}
+        }
+    }
+
+    fn named(&self, scope: Scope) -> usize {
+        let found = match scope {
+            Scope::Is(uid) => self.is.get(&uid),
+            Scope::In(uid) => self.within.get(&uid),
+            Scope::Any => None,
+        };
+        found.map_or(usize::MAX, Vec::len)
+    }
+
+    /// Calls `visit` for each policy whose scope takes this side. A policy names one entity, so none comes twice.
+    fn visit(&self, side: &Side<'_>, visit: &mut impl FnMut(u32)) {
+        if !self.is.is_empty()
+            && let Some(numbers) = self.is.get(&side.uid)
+        {
+            numbers.iter().for_each(|number| visit(*number));
+        }
+        if self.within.is_empty() {
+            return;
+        }
+        let ancestors = side.entity.into_iter().flat_map(|entity| entity.ancestors());
+        for uid in ancestors.chain([side.uid]) {
+            if let Some(numbers) = self.within.get(&uid) {
+                numbers.iter().for_each(|number| visit(*number));
+            }
+        }
+    }
+}
+
 /// The policies that can apply in one environment.
 #[derive(Default)]
 pub(super) struct Bucket {
     /// Numbers of policies, ascending.
     pub(super) policies: Vec<u32>,
+    /// Those whose scopes name no entity.
+    open: Vec<u32>,
+    by_principal: Named,
+    by_resource: Named,
     /// How deep a slice must go for all of them.
     pub(super) level: u32,
     /// Entities that one of them names and looks into.
-    pub(super) literals: Vec<EntityUID>,
+    pub(super) literals: Vec<Uid>,
     /// Whether one of them asks for the action's groups.
     pub(super) looks_at_action: bool,
+}
+
+impl Bucket {
+    /// Calls `visit` for every policy whose scope takes the principal, or the resource where it names no principal, or
+    /// that names neither. The other half of the scope is for the visitor to check.
+    pub(super) fn visit(&self, principal: &Side<'_>, resource: &Side<'_>, mut visit: impl FnMut(u32)) {
+        self.open.iter().for_each(|number| visit(*number));
+        self.by_principal.visit(principal, &mut visit);
+        self.by_resource.visit(resource, &mut visit);
+    }
+
+    /// Sorts policies under the entity that fewer of them name.
+    fn sort(&mut self, policies: &[Policy]) {
+        let (mut by_principal, mut by_resource) = (Named::default(), Named::default());
+        for &number in &self.policies {
+            let policy = &policies[number as usize];
+            by_principal.add(policy.principal, number);
+            by_resource.add(policy.resource, number);
+        }
+        for &number in &self.policies {
+            let policy = &policies[number as usize];
+            match (policy.principal, policy.resource) {
+                (Scope::Any, Scope::Any) => self.open.push(number),
+                (principal, resource) if by_principal.named(principal) <= by_resource.named(resource) => {
+                    self.by_principal.add(principal, number);
+                }
+                (_, resource) => self.by_resource.add(resource, number),
+            }
+        }
+        self.literals.sort_unstable();
+        self.literals.dedup();
+        self.policies.shrink_to_fit();
+    }
 }
 
 /// All policies, and the bucket of each environment that the schema allows.
 pub(super) struct Index {
     /// Sorted by id.
     pub(super) policies: Vec<Policy>,
+    /// Names of attributes, those that only policies use included.
+    pub(super) symbols: Symbols,
     buckets: HashMap<Environment, Bucket>,
 }
 
 impl Index {
-    pub(super) fn new(read: &PoliciesRead, levels: &Levels, schema: &ValidatorSchema, vocabulary: &Vocabulary) -> Self {
+    pub(super) fn new(
+        read: &PoliciesRead,
+        levels: &Levels,
+        schema: &ValidatorSchema,
+        vocabulary: &Vocabulary,
+        numbers: &mut dyn Numbers,
+        evaluator: Evaluator,
+    ) -> Self {
         let mut buckets = environments(vocabulary);
         let mut sorted: Vec<&cedar_policy::Policy> = read.set.policies().collect();
         sorted.sort_by(|a, b| AsRef::<str>::as_ref(a.id()).cmp(b.id().as_ref()));
         let mut policies = Vec::with_capacity(sorted.len());
+        let mut symbols = vocabulary.symbols.clone();
+        let mut compiler = Compiler::new(vocabulary, &mut symbols, numbers);
         for public in sorted {
             let number = policies.len() as u32;
             let core_policy = core::policy(public);
             let reach = levels.of(public.template_id().unwrap_or_else(|| public.id()));
-            let policy = compile(core_policy, read.info(public), reach);
+            let policy = compile(core_policy, read.info(public), &reach, &mut compiler, evaluator);
             for environment in applicable(core_policy, schema, vocabulary) {
                 if let Some(bucket) = buckets.get_mut(&environment) {
                     bucket.policies.push(number);
-                    bucket.level = bucket.level.max(policy.reach.level);
-                    bucket.literals.extend(policy.reach.literals.iter().cloned());
+                    bucket.level = bucket.level.max(policy.level);
+                    bucket.literals.extend_from_slice(&policy.literals);
                     bucket.looks_at_action |= policy.looks_at_action;
                 }
             }
             policies.push(policy);
         }
         for bucket in buckets.values_mut() {
-            bucket.literals.sort();
-            bucket.literals.dedup();
-            bucket.policies.shrink_to_fit();
+            bucket.sort(&policies);
         }
-        Self { policies, buckets }
+        Self {
+            policies,
+            symbols,
+            buckets,
+        }
     }
 
     /// The bucket of an environment; none if the schema does not let the action be done so.
@@ -100,7 +223,7 @@ impl Index {
 }
 
 fn environments(vocabulary: &Vocabulary) -> HashMap<Environment, Bucket> {
-    let mut buckets = HashMap::new();
+    let mut buckets = HashMap::default();
     for (number, action) in vocabulary.actions.iter().enumerate() {
         for &principal in &action.principals {
             for &resource in &action.resources {
@@ -116,9 +239,15 @@ fn environments(vocabulary: &Vocabulary) -> HashMap<Environment, Bucket> {
     buckets
 }
 
-fn compile(policy: &CorePolicy, info: PolicyInfo, reach: Reach) -> Policy {
-    let body = policy.non_scope_constraints_arc().cloned();
-    let looks_at_action = body.as_deref().is_some_and(|body| {
+fn compile(
+    policy: &CorePolicy,
+    info: PolicyInfo,
+    reach: &Reach,
+    compiler: &mut Compiler<'_>,
+    evaluator: Evaluator,
+) -> Policy {
+    let expr = policy.non_scope_constraints_arc().cloned();
+    let looks_at_action = expr.as_deref().is_some_and(|body| {
         body.subexpressions().any(|expr| match expr.expr_kind() {
             ExprKind::Var(Var::Action) => true,
             // The action of the environment may be named instead.
@@ -126,22 +255,33 @@ fn compile(policy: &CorePolicy, info: PolicyInfo, reach: Reach) -> Policy {
             _ => false,
         })
     });
+    let compiles = evaluator == Evaluator::Compiled;
     Policy {
         info,
-        principal: scope(policy.principal_constraint().as_inner()),
-        resource: scope(policy.resource_constraint().as_inner()),
-        body,
-        reach,
+        principal: scope(policy.principal_constraint().as_inner(), compiler),
+        resource: scope(policy.resource_constraint().as_inner(), compiler),
+        body: expr.map(|expr| Body {
+            compiled: if compiles { compiler.compile(&expr) } else { None },
+            expr,
+        }),
+        level: reach.level,
+        literals: reach
+            .literals
+            .iter()
+            .filter_map(|uid| number_of(uid, compiler.vocabulary, compiler.numbers))
+            .collect(),
         looks_at_action,
     }
 }
 
-fn scope(constraint: &PrincipalOrResourceConstraint) -> Scope {
+fn scope(constraint: &PrincipalOrResourceConstraint, compiler: &mut Compiler<'_>) -> Scope {
+    // INVARIANT: validation has found every type that a scope names.
+    let mut number = |uid: &EntityUID| number_of(uid, compiler.vocabulary, compiler.numbers).unwrap_or(Uid(u32::MAX));
     match constraint {
         PrincipalOrResourceConstraint::Any | PrincipalOrResourceConstraint::Is(_) => Scope::Any,
-        PrincipalOrResourceConstraint::Eq(EntityReference::EUID(uid)) => Scope::Is(uid.clone()),
+        PrincipalOrResourceConstraint::Eq(EntityReference::EUID(uid)) => Scope::Is(number(uid)),
         PrincipalOrResourceConstraint::In(EntityReference::EUID(uid))
-        | PrincipalOrResourceConstraint::IsIn(_, EntityReference::EUID(uid)) => Scope::In(uid.clone()),
+        | PrincipalOrResourceConstraint::IsIn(_, EntityReference::EUID(uid)) => Scope::In(number(uid)),
         // INVARIANT: a policy of a set has its slots filled; Cedar fills them in the constraint that it hands out.
         PrincipalOrResourceConstraint::Eq(EntityReference::Slot(_))
         | PrincipalOrResourceConstraint::In(EntityReference::Slot(_))

@@ -54,6 +54,14 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// How many members an object has; none if it is no object.
+    pub fn members(&self) -> usize {
+        match self {
+            Self::Object(members) => members.len(),
+            _ => 0,
+        }
+    }
+
     /// How many values there are in it, itself included.
     pub fn values(&self) -> usize {
         match self {
@@ -72,6 +80,25 @@ impl<'a> Json<'a> {
             Self::String(_) => "a string",
             Self::Array(_) => "an array",
             Self::Object(_) => "an object",
+        }
+    }
+}
+
+impl<'a> From<&'a serde_json::Value> for Json<'a> {
+    fn from(value: &'a serde_json::Value) -> Self {
+        use serde_json::Value;
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(number) => match number.as_i64() {
+                Some(number) => Self::Long(number),
+                None => Self::Float(number.as_f64().unwrap_or(f64::NAN)),
+            },
+            Value::String(text) => Self::String(Cow::Borrowed(text)),
+            Value::Array(items) => Self::Array(items.iter().map(Json::from).collect()),
+            Value::Object(members) => {
+                Self::Object(members.iter().map(|(name, value)| (Cow::Borrowed(name.as_str()), value.into())).collect())
+            }
         }
     }
 }

@@ -43,6 +43,16 @@ pub enum RequestProperties {
     Override,
 }
 
+/// Who evaluates the clauses of policies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Evaluator {
+    /// Ours, over compiled policies, and Cedar's for what has no compiled form.
+    #[default]
+    Compiled,
+    /// Cedar's alone.
+    Cedar,
+}
+
 /// The choices that are part of a snapshot, and of its revision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Options {
@@ -54,6 +64,8 @@ pub struct Options {
     pub unknown_parents: UnknownParents,
     /// By Cedar entity type. Types left out: `Ignore` for those that are principals, `Fill` for the others.
     pub request_properties: BTreeMap<String, RequestProperties>,
+    /// Who evaluates.
+    pub evaluator: Evaluator,
     /// The deepest dereference that a policy may need, in steps from principal, action, resource and context.
     pub level_max: u32,
     /// The longest chain of parents, in entities.
@@ -67,6 +79,7 @@ impl Default for Options {
             short_names: ShortNames::default(),
             unknown_parents: UnknownParents::default(),
             request_properties: BTreeMap::new(),
+            evaluator: Evaluator::default(),
             level_max: 5,
             ancestor_depth_max: 1_000,
         }

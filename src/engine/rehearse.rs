@@ -3,19 +3,20 @@
 //! Validation proves that types fit. It cannot see that a reference leads nowhere or that a sum overflows; a run over
 //! each entity of the store, as principal and as resource, can, before the snapshot answers anybody.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use smol_str::SmolStr;
+use bumpalo::Bump;
+use foldhash::HashMap;
 
-use super::core::{self, Context, Entity as CoreEntity, EntityUID, Extensions, Value};
-use super::core::{EntityUIDEntry, Evaluator, Request};
+use super::bridge::extension;
+use super::evaluate::{Erred, Question, Side};
 use super::fault::Fault;
-use super::index::{Environment, Scope};
+use super::index::Environment;
+use super::reference::Reference;
 use super::shape::{Fields, Shape};
-use super::slice::{Roots, slice};
 use super::snapshot::Snapshot;
-use super::vocabulary::{TypeIx, Vocabulary};
+use super::value::{Cell, Record, Tail, Uid, Val};
+use super::vocabulary::TypeIx;
 
 impl Snapshot {
     /// Evaluates policies on up to `questions_max` questions made from the store's entities, and warns of each policy
@@ -24,18 +25,10 @@ impl Snapshot {
     /// Members of the context get the simplest value of their type, so a policy whose error depends on the context may
     /// go unseen.
     pub fn rehearse(&self, questions_max: usize) -> Vec<Fault> {
-        let mut by_type: HashMap<TypeIx, Vec<&Arc<CoreEntity>>> = HashMap::new();
-        for entity in self.entities.iter() {
-            if let Some(ty) = self.vocabulary.type_of(entity.uid().entity_type()) {
-                by_type.entry(ty).or_default().push(entity);
-            }
-        }
-        for entities in by_type.values_mut() {
-            entities.sort_by(|a, b| a.uid().cmp(b.uid()));
-        }
         let mut environments: Vec<_> =
             self.index.environments().filter(|(_, bucket)| !bucket.policies.is_empty()).collect();
         environments.sort_by_key(|(environment, _)| *environment);
+        let by_type = self.first_of_each_type(questions_max);
         let share = (questions_max / environments.len().max(1)).max(1);
         let mut left = questions_max;
         let mut erring: BTreeMap<u32, Fault> = BTreeMap::new();
@@ -46,126 +39,137 @@ impl Snapshot {
             if principals.is_empty() || resources.is_empty() {
                 continue;
             }
-            // Each principal and each resource comes up, not each pair.
-            let mut referred = Vec::new();
+            let mut tail = Tail::default();
             let context = &self.vocabulary.action_entry(environment.action).context;
-            let Some(context) = self.plain_members(context, &mut referred) else {
+            let Some(context) = self.plain_record(context, &by_type, &mut tail) else {
                 continue;
             };
-            let context = Arc::new(context);
+            // Each principal and each resource comes up, not each pair.
             let turns = principals.len().max(resources.len()).min(share).min(left);
             left -= turns;
             for turn in 0..turns {
                 let principal = principals[turn % principals.len()];
                 let resource = resources[turn % resources.len()];
-                self.rehearse_one(environment, (principal, resource), (&context, &referred), &mut erring);
+                self.rehearse_one(environment, (principal, resource), (context, &tail), &mut erring);
             }
         }
         erring.into_values().collect()
     }
 
+    /// Up to so many entities of each type, the first by their ids where there are no more.
+    fn first_of_each_type(&self, each_max: usize) -> HashMap<TypeIx, Vec<Uid>> {
+        let mut by_type: HashMap<TypeIx, Vec<Uid>> = HashMap::default();
+        for (uid, view) in self.entities.table.iter() {
+            let of_type = by_type.entry(view.ty()).or_default();
+            if of_type.len() < each_max {
+                of_type.push(uid);
+            }
+        }
+        for uids in by_type.values_mut() {
+            uids.sort_by_key(|uid| self.entities.table.view(*uid).id());
+        }
+        by_type
+    }
+
     fn rehearse_one(
         &self,
         environment: Environment,
-        (principal, resource): (&Arc<CoreEntity>, &Arc<CoreEntity>),
-        (context, referred): (&Arc<BTreeMap<SmolStr, Value>>, &[EntityUID]),
+        (principal, resource): (Uid, Uid),
+        (context, tail): (Cell, &Tail),
         erring: &mut BTreeMap<u32, Fault>,
     ) {
         let Some(bucket) = self.index.bucket(environment) else { return };
         let action = self.vocabulary.action_entry(environment.action);
-        let roots = Roots {
-            principal: Some(principal.clone()),
-            resource: Some(resource.clone()),
-            action,
-            referred,
+        let made = Bump::new();
+        let side = |uid| Side {
+            uid,
+            entity: self.entities.table.entity(uid),
         };
-        let entities = slice(roots, bucket, &self.vocabulary, &self.entities);
-        let request = Request::new_unchecked(
-            EntityUIDEntry::known(principal.uid().clone(), None),
-            EntityUIDEntry::known((*action.uid).clone(), None),
-            EntityUIDEntry::known(resource.uid().clone(), None),
-            Some(Context::Value(context.clone())),
-        );
-        let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
-        for &number in &bucket.policies {
+        let question = Question {
+            table: &self.entities.table,
+            principal: side(principal),
+            action: action.number,
+            resource: side(resource),
+            context: match context.value(&tail.bytes) {
+                Some(Val::Record(record)) => record,
+                _ => Record::EMPTY,
+            },
+            foreign: &[],
+            made: &made,
+        };
+        bucket.visit(&question.principal, &question.resource, |number| {
             let policy = &self.index.policies[number as usize];
             let (Some(body), false) = (&policy.body, erring.contains_key(&number)) else {
-                continue;
+                return;
             };
-            if !(meets(principal, &policy.principal) && meets(resource, &policy.resource)) {
-                continue;
+            if !policy.principal.takes(&question.principal) || !policy.resource.takes(&question.resource) {
+                return;
             }
-            if let Err(error) = core::holds(&evaluator, body) {
+            let suspect = body.compiled.as_ref().is_none_or(|node| question.test(node) == Err(Erred));
+            if !suspect {
+                return;
+            }
+            let reference = Reference::new(&question, action, bucket, &self.vocabulary, &self.index);
+            if let Err(error) = reference.holds(&body.expr) {
                 let mut fault = Fault::error(
                     "policy-errs",
                     format!(
                         "policy `{}` errs on the present data: {error} (asked: may {} do {} to {})",
                         policy.info.id,
-                        principal.uid(),
+                        self.name(principal),
                         action.name,
-                        resource.uid()
+                        self.name(resource)
                     ),
                 )
                 .help("a permit that errs grants nothing, a forbid that errs forbids");
                 fault.place = Some(policy.info.place.clone());
                 erring.insert(number, fault.into_warning());
             }
-        }
+        });
+    }
+
+    /// An entity's name as Cedar writes it.
+    fn name(&self, uid: Uid) -> String {
+        let view = self.entities.table.view(uid);
+        let id = String::from_utf8_lossy(view.id());
+        format!("{}::\"{}\"", self.vocabulary.cedar_type(view.ty()), id.escape_debug())
     }
 
     /// The simplest value for each required member; none if a member's type has no value.
-    fn plain_members(&self, fields: &Fields, referred: &mut Vec<EntityUID>) -> Option<BTreeMap<SmolStr, Value>> {
-        fields
-            .iter()
-            .filter(|(_, field)| field.required)
-            .map(|(name, field)| Some((name.clone(), self.plain(&field.shape, referred)?)))
-            .collect()
+    fn plain_record(&self, fields: &Fields, by_type: &HashMap<TypeIx, Vec<Uid>>, tail: &mut Tail) -> Option<Cell> {
+        let mut members = Vec::new();
+        for (_, field) in fields.iter().filter(|(_, field)| field.required) {
+            members.push((field.symbol, self.plain(&field.shape, by_type, tail)?));
+        }
+        Some(tail.record(&mut members))
     }
 
-    fn plain(&self, shape: &Shape, referred: &mut Vec<EntityUID>) -> Option<Value> {
+    fn plain(&self, shape: &Shape, by_type: &HashMap<TypeIx, Vec<Uid>>, tail: &mut Tail) -> Option<Cell> {
         Some(match shape {
-            Shape::Bool => Value::from(false),
-            Shape::Long => Value::from(0_i64),
-            Shape::String => Value::from(SmolStr::default()),
-            Shape::Set(_) => Value::empty_set(None),
-            Shape::Record(fields) => Value::record_arc(Arc::new(self.plain_members(fields, referred)?), None),
-            Shape::Entity(ty) => {
-                let uid = any_entity(*ty, &self.vocabulary, self)?;
-                referred.push(uid.clone());
-                Value::from(uid)
-            }
-            Shape::Extension(extension) => {
-                let text = match extension.constructor() {
+            Shape::Bool => Tail::bool(false),
+            Shape::Long => tail.long(0),
+            Shape::String => tail.string(b""),
+            Shape::Set(_) => tail.set(&mut Vec::new()),
+            Shape::Record(fields) => self.plain_record(fields, by_type, tail)?,
+            Shape::Entity(ty) => match by_type.get(ty).and_then(|uids| uids.first()) {
+                Some(uid) => Tail::entity(*uid),
+                None => {
+                    let choice = self.vocabulary.type_entry(*ty).choices.as_ref()?.first()?;
+                    let (uid, _) = self.entities.table.find(*ty, choice.as_ref())?;
+                    Tail::entity(uid)
+                }
+            },
+            Shape::Extension(kind) => {
+                let text = match kind.constructor() {
                     "decimal" => "0.0",
                     "ip" => "127.0.0.1",
                     "datetime" => "1970-01-01",
                     _ => "0s",
                 };
-                extension.value(text.to_owned())?
+                let value = extension(&kind.value(text.to_owned())?)?;
+                tail.copy(&value)
             }
             Shape::Never => return None,
         })
-    }
-}
-
-fn any_entity(ty: TypeIx, vocabulary: &Vocabulary, snapshot: &Snapshot) -> Option<EntityUID> {
-    let entry = vocabulary.type_entry(ty);
-    if let Some(choices) = &entry.choices {
-        return Some(EntityUID::from_components(entry.ty.clone(), choices.first()?.clone(), None));
-    }
-    snapshot
-        .entities
-        .iter()
-        .map(|entity| entity.uid())
-        .filter(|uid| *uid.entity_type() == entry.ty)
-        .min()
-        .cloned()
-}
-
-fn meets(entity: &CoreEntity, scope: &Scope) -> bool {
-    match scope {
-        Scope::Any => true,
-        Scope::Is(uid) => entity.uid() == &**uid,
-        Scope::In(uid) => entity.uid() == &**uid || entity.is_descendant_of(uid),
     }
 }

@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 use super::core::{
     EntityKind, EntityType, Extensions, Name, PartialValue, RestrictedEvaluator, RestrictedExpr, Type, Value,
 };
+use super::value::Symbol;
 use super::vocabulary::TypeIx;
 
 /// The type of a value, as far as reading one from a request needs it.
@@ -32,8 +33,33 @@ pub(super) struct Fields(Vec<(SmolStr, Field)>);
 /// One member.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Field {
+    pub(super) symbol: Symbol,
     pub(super) shape: Shape,
     pub(super) required: bool,
+}
+
+/// The names of attributes, by number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Symbols {
+    names: Vec<SmolStr>,
+    by_name: HashMap<SmolStr, Symbol>,
+}
+
+impl Symbols {
+    /// The number of a name, a new one if it has none.
+    pub(super) fn number(&mut self, name: &SmolStr) -> Symbol {
+        if let Some(number) = self.by_name.get(name) {
+            return *number;
+        }
+        let number = self.names.len() as Symbol;
+        self.names.push(name.clone());
+        self.by_name.insert(name.clone(), number);
+        number
+    }
+
+    pub(super) fn name(&self, symbol: Symbol) -> &SmolStr {
+        &self.names[symbol as usize]
+    }
 }
 
 /// Cedar's extension types, each with the function that makes one from a string.
@@ -101,7 +127,7 @@ impl Extension {
 
 impl Shape {
     /// The shape of a type of Cedar's validator.
-    pub(super) fn of(ty: &Type, types: &HashMap<EntityType, TypeIx>) -> Self {
+    pub(super) fn of(ty: &Type, types: &HashMap<EntityType, TypeIx>, symbols: &mut Symbols) -> Self {
         match ty {
             Type::Bool(_) => Self::Bool,
             Type::Long => Self::Long,
@@ -112,10 +138,11 @@ impl Shape {
                 .map_or(Self::Never, |index| Self::Entity(*index)),
             Type::Set {
                 element_type: Some(element),
-            } => Self::Set(Box::new(Self::of(element, types))),
+            } => Self::Set(Box::new(Self::of(element, types, symbols))),
             Type::Record { attrs, .. } => Self::Record(Fields::of(
                 attrs.iter().map(|(name, attr)| (name, &*attr.attr_type, attr.is_required)),
                 types,
+                symbols,
             )),
             Type::ExtensionType { name } => Extension::of_type(&name.to_string()).map_or(Self::Never, Self::Extension),
             Type::Never | Type::Entity(EntityKind::AnyEntity) | Type::Set { element_type: None } => Self::Never,
@@ -128,22 +155,38 @@ impl Fields {
     pub(super) fn of<'t>(
         attrs: impl Iterator<Item = (&'t SmolStr, &'t Type, bool)>,
         types: &HashMap<EntityType, TypeIx>,
+        symbols: &mut Symbols,
     ) -> Self {
         let mut fields: Vec<_> = attrs
             .map(|(name, ty, required)| {
-                let shape = Shape::of(ty, types);
-                (name.clone(), Field { shape, required })
+                let shape = Shape::of(ty, types, symbols);
+                let symbol = symbols.number(name);
+                (
+                    name.clone(),
+                    Field {
+                        symbol,
+                        shape,
+                        required,
+                    },
+                )
             })
             .collect();
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         Self(fields)
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Field> {
-        self.0
-            .binary_search_by(|(known, _)| known.as_str().cmp(name))
-            .ok()
-            .map(|index| &self.0[index].1)
+    /// The place of a member among them, and the member.
+    pub(super) fn find(&self, name: &str) -> Option<(usize, &Field)> {
+        let index = self.0.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
+        Some((index, &self.0[index].1))
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&SmolStr, &Field)> {

@@ -55,7 +55,7 @@ pub struct Example {
 }
 
 impl Snapshot {
-    /// Compiles sources into a snapshot.
+    /// Compiles sources into a snapshot. Files of entities that are only kept are not there for it.
     ///
     /// # Errors
     /// All faults that were found, in schema, policies and entities alike. Where the schema cannot be read, only its
@@ -69,19 +69,27 @@ impl Snapshot {
         };
         let vocabulary = Vocabulary::new(&read_schema, &sources.schema, options, &mut found);
         let levels = validate::validate(&read_schema.schema, &read_policies, options.level_max, &mut found);
-        let store = entities::read(sources, &read_schema.schema, &vocabulary, options, &mut found);
+        let mut read = entities::read(sources, &read_schema.schema, &vocabulary, options, None, &mut found);
         let warnings = Faults::check(found)?;
-        let index = Index::new(&read_policies, &levels, core::schema(&read_schema.schema), &vocabulary);
+        let index = Index::new(
+            &read_policies,
+            &levels,
+            core::schema(&read_schema.schema),
+            &vocabulary,
+            &mut read.editor,
+            options.evaluator,
+        );
+        let store = read.finish();
         let counts = Counts {
             policies: index.policies.len(),
             templates: read_policies.set.templates().count(),
             entities: store.len(),
-            entities_by_type: store.count_by_type(),
+            entities_by_type: store.count_by_type(&vocabulary),
             actions: vocabulary.actions.len(),
         };
         Ok(Self {
             counts,
-            revision: sources.revision(options),
+            revision: sources.revision(options, |_| None),
             options: options.clone(),
             vocabulary,
             index,
@@ -130,9 +138,8 @@ impl Snapshot {
         environments.into_iter().find_map(|(environment, _)| {
             let entity = |ty| {
                 let entry = self.vocabulary.type_entry(ty);
-                let uids = self.entities.iter().map(|entity| entity.uid());
-                let uid = uids.filter(|uid| *uid.entity_type() == entry.ty).min()?;
-                Some((entry.name.clone(), AsRef::<str>::as_ref(uid.eid()).to_owned()))
+                let id = self.entities.of_type(ty).map(|(_, view)| view.id()).min()?;
+                Some((entry.name.clone(), String::from_utf8_lossy(id).into_owned()))
             };
             let action = self.vocabulary.action_entry(environment.action).name.clone();
             Some(Example {

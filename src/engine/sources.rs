@@ -1,5 +1,8 @@
 //! The texts that a snapshot is compiled from, and the hash that names them.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::options::Options;
@@ -12,8 +15,10 @@ pub struct Sources {
     pub schema: Vec<Text>,
     /// Policies: `*.cedar` in Cedar's syntax; `*.json` as a policy set, one policy, or an array of template links.
     pub policies: Vec<Text>,
-    /// Entities: JSON arrays in Cedar's entity format.
+    /// Entities in Cedar's entity format: JSON arrays, or in a file that ends in `.jsonl` one entity a line.
     pub entities: Vec<Text>,
+    /// Names of files of entities that are what they were when the snapshot was compiled that this one grows from.
+    pub kept: BTreeSet<Arc<str>>,
     /// Entities that were made from other documents, each with the place that it was made from.
     pub records: Vec<Record>,
 }
@@ -31,8 +36,10 @@ pub struct Record {
 
 impl Sources {
     /// The revision: 32 hexadecimal digits that are equal for equal content and options, in whatever order it came.
-    pub(super) fn revision(&self, options: &Options) -> String {
-        let mut parts: Vec<[u8; 32]> = Vec::new();
+    ///
+    /// Files that are kept count with the hash that they had when they were read.
+    pub(super) fn revision(&self, options: &Options, kept: impl Fn(&str) -> Option<[u8; 32]>) -> String {
+        let mut parts: Vec<[u8; 32]> = self.kept.iter().filter_map(|name| kept(name)).collect();
         for (kind, texts) in [
             ("schema", &self.schema),
             ("policies", &self.policies),
@@ -56,7 +63,7 @@ impl Sources {
 }
 
 /// The hash of one part. Lengths go in front, so that no two lists of parts give the same bytes.
-fn part(kind: &str, name: &str, content: &[u8]) -> [u8; 32] {
+pub(super) fn part(kind: &str, name: &str, content: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for bytes in [kind.as_bytes(), name.as_bytes(), content] {
         hash.update((bytes.len() as u64).to_le_bytes());
@@ -88,14 +95,14 @@ mod tests {
     #[test]
     fn the_revision_depends_on_content_names_and_options_but_not_on_order() {
         let options = Options::default();
-        let ab = sources(&[("a", "1"), ("b", "2")]).revision(&options);
-        assert_eq!(ab, sources(&[("b", "2"), ("a", "1")]).revision(&options));
-        assert_ne!(ab, sources(&[("a", "2"), ("b", "1")]).revision(&options));
-        assert_ne!(ab, sources(&[("a", "12"), ("b", "")]).revision(&options));
+        let ab = sources(&[("a", "1"), ("b", "2")]).revision(&options, |_| None);
+        assert_eq!(ab, sources(&[("b", "2"), ("a", "1")]).revision(&options, |_| None));
+        assert_ne!(ab, sources(&[("a", "2"), ("b", "1")]).revision(&options, |_| None));
+        assert_ne!(ab, sources(&[("a", "12"), ("b", "")]).revision(&options, |_| None));
         let stricter = Options {
             level_max: 1,
             ..options
         };
-        assert_ne!(ab, sources(&[("a", "1"), ("b", "2")]).revision(&stricter));
+        assert_ne!(ab, sources(&[("a", "1"), ("b", "2")]).revision(&stricter, |_| None));
     }
 }

@@ -7,8 +7,9 @@ use super::core::{self, Eid, Entity, EntityType, EntityUID, Loc, ValidatorAction
 use super::fault::{Fault, nearest};
 use super::options::{Options, RequestProperties, ShortNames};
 use super::schema::{SchemaRead, place_of};
-use super::shape::{Fields, Shape};
+use super::shape::{Fields, Shape, Symbols};
 use super::text::Text;
+use super::value::Uid;
 
 /// An entity type's number in its vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +27,12 @@ pub(super) struct TypeEntry {
     /// The only ids that there are, for an enumerated type.
     pub(super) choices: Option<Vec<Eid>>,
     pub(super) request_properties: RequestProperties,
+    /// What tags are, if entities of this type have any.
+    pub(super) tags: Option<Shape>,
+    /// Whether there can be entities in one of this type.
+    pub(super) holds: bool,
+    /// The types of what one of this type can be in.
+    pub(super) above: Vec<TypeIx>,
 }
 
 impl TypeEntry {
@@ -41,6 +48,8 @@ impl TypeEntry {
 pub(super) struct ActionEntry {
     pub(super) name: String,
     pub(super) uid: Arc<EntityUID>,
+    /// Its number in every table; actions are the first to be given one.
+    pub(super) number: Uid,
     /// With its groups as ancestors.
     pub(super) entity: Arc<Entity>,
     pub(super) context: Fields,
@@ -54,6 +63,9 @@ pub(super) struct Vocabulary {
     pub(super) actions: Vec<ActionEntry>,
     type_names: Names<TypeIx>,
     action_names: Names<ActionIx>,
+    pub(super) symbols: Symbols,
+    /// The types of actions, numbered behind those of entities.
+    action_types: Vec<EntityType>,
     by_type: HashMap<EntityType, TypeIx>,
     by_action: HashMap<EntityUID, ActionIx>,
 }
@@ -69,7 +81,8 @@ impl Vocabulary {
             .enumerate()
             .map(|(index, name)| ((*name).clone(), TypeIx(index as u32)))
             .collect();
-        let types = types(schema, &type_names, &by_type, options, faults);
+        let mut symbols = Symbols::default();
+        let types = types(schema, &type_names, &by_type, &mut symbols, options, faults);
 
         let mut action_ids: Vec<&ValidatorActionId> = schema.action_ids().collect();
         action_ids.sort_by_key(|action| action.name());
@@ -78,7 +91,11 @@ impl Vocabulary {
             .enumerate()
             .map(|(index, action)| (action.name().clone(), ActionIx(index as u32)))
             .collect();
-        let actions = actions(&action_ids, &by_type);
+        let actions = actions(&action_ids, &by_type, &mut symbols);
+        let mut action_types: Vec<EntityType> =
+            action_ids.iter().map(|action| action.name().entity_type().clone()).collect();
+        action_types.sort();
+        action_types.dedup();
 
         let declared_types = type_names.iter().enumerate().map(|(index, name)| Declared {
             target: TypeIx(index as u32),
@@ -111,6 +128,8 @@ impl Vocabulary {
             ),
             types,
             actions,
+            symbols,
+            action_types,
             by_type,
             by_action,
         }
@@ -140,6 +159,29 @@ impl Vocabulary {
         self.by_type.get(ty).copied()
     }
 
+    /// The number of a type, those of actions included.
+    pub(super) fn any_type_of(&self, ty: &EntityType) -> Option<TypeIx> {
+        let action = || {
+            let index = self.action_types.iter().position(|known| known == ty)?;
+            Some(TypeIx((self.types.len() + index) as u32))
+        };
+        self.type_of(ty).or_else(action)
+    }
+
+    /// Cedar's form of a type, those of actions included.
+    pub(super) fn cedar_type(&self, index: TypeIx) -> &EntityType {
+        let index = index.0 as usize;
+        match self.types.get(index) {
+            Some(entry) => &entry.ty,
+            None => &self.action_types[index - self.types.len()],
+        }
+    }
+
+    /// The entry of a type; none if it is one of actions.
+    pub(super) fn entity_type_entry(&self, index: TypeIx) -> Option<&TypeEntry> {
+        self.types.get(index.0 as usize)
+    }
+
     pub(super) fn action_of(&self, uid: &EntityUID) -> Option<ActionIx> {
         self.by_action.get(uid).copied()
     }
@@ -149,6 +191,7 @@ fn types(
     schema: &ValidatorSchema,
     names: &[&EntityType],
     by_type: &HashMap<EntityType, TypeIx>,
+    symbols: &mut Symbols,
     options: &Options,
     faults: &mut Vec<Fault>,
 ) -> Vec<TypeEntry> {
@@ -182,15 +225,29 @@ fn types(
                 fields: Fields::of(
                     declared.attributes().iter().map(|(attr, ty)| (attr, &*ty.attr_type, ty.is_required)),
                     by_type,
+                    symbols,
                 ),
                 choices: core::enumerated_ids(schema, name),
                 request_properties: options.request_properties.get(&name.to_string()).copied().unwrap_or(default),
+                tags: declared.tag_type().map(|ty| Shape::of(ty, by_type, symbols)),
+                above: names
+                    .iter()
+                    .filter(|above| {
+                        schema.get_entity_type(above).is_some_and(|above| above.has_descendant_entity_type(name))
+                    })
+                    .filter_map(|above| by_type.get(*above).copied())
+                    .collect(),
+                holds: names.iter().any(|below| declared.has_descendant_entity_type(below)),
             }
         })
         .collect()
 }
 
-fn actions(ids: &[&ValidatorActionId], by_type: &HashMap<EntityType, TypeIx>) -> Vec<ActionEntry> {
+fn actions(
+    ids: &[&ValidatorActionId],
+    by_type: &HashMap<EntityType, TypeIx>,
+    symbols: &mut Symbols,
+) -> Vec<ActionEntry> {
     let indices = |types: &mut dyn Iterator<Item = &EntityType>| {
         let mut indices: Vec<TypeIx> = types.filter_map(|ty| by_type.get(ty).copied()).collect();
         indices.sort_unstable();
@@ -198,8 +255,9 @@ fn actions(ids: &[&ValidatorActionId], by_type: &HashMap<EntityType, TypeIx>) ->
     };
     let groups = groups(ids);
     ids.iter()
-        .map(|action| {
-            let context = match action.context_type().map(|ty| Shape::of(ty, by_type)) {
+        .enumerate()
+        .map(|(number, action)| {
+            let context = match action.context_type().map(|ty| Shape::of(ty, by_type, symbols)) {
                 Some(Shape::Record(fields)) => fields,
                 _ => Fields::default(),
             };
@@ -207,6 +265,7 @@ fn actions(ids: &[&ValidatorActionId], by_type: &HashMap<EntityType, TypeIx>) ->
             ActionEntry {
                 name: action.name().to_string(),
                 uid: Arc::new(action.name().clone()),
+                number: Uid(number as u32),
                 entity: Arc::new(Entity::new_with_attr_partial_value(
                     action.name().clone(),
                     [],
