@@ -20,6 +20,7 @@ mod clinic;
 mod clinic_cases;
 mod command_line;
 mod engine_laws;
+mod growth;
 mod hostile;
 mod model_cases;
 mod protocol;

@@ -38,7 +38,12 @@ pub(super) struct EntityStore {
     counts: Vec<usize>,
     /// Whether nothing was left out or passed over, so that the next store can grow from this one.
     clean: bool,
+    /// Some entities of each type, what changed last in front: what policies are tried on before they go live.
+    pub(super) sample: HashMap<TypeIx, Vec<Uid>>,
 }
+
+/// How many entities of a type a sample has.
+const SAMPLE_MAX: usize = 10_000;
 
 /// What one file gave.
 struct FileRead {
@@ -91,7 +96,22 @@ impl EntitiesRead {
     /// The store.
     pub(super) fn finish(self) -> EntityStore {
         let Self { editor, mut store } = self;
+        let mut changed: HashMap<TypeIx, Vec<Uid>> = HashMap::default();
+        for uid in editor.changed() {
+            let view = editor.view(uid);
+            let of_type = changed.entry(view.ty()).or_default();
+            if view.exists() && of_type.len() < SAMPLE_MAX {
+                of_type.push(uid);
+            }
+        }
         store.table = editor.finish();
+        for (ty, mut of_type) in changed {
+            let known = store.sample.remove(&ty).unwrap_or_default();
+            let new: HashSet<Uid> = of_type.iter().copied().collect();
+            let still = known.into_iter().filter(|uid| !new.contains(uid) && store.table.entity(*uid).is_some());
+            of_type.extend(still.take(SAMPLE_MAX - new.len()));
+            store.sample.insert(ty, of_type);
+        }
         store
     }
 }

@@ -29,10 +29,12 @@ pub(super) struct Policy {
     pub(super) principal: Scope,
     pub(super) resource: Scope,
     /// The `when` and `unless` clauses as one expression; none if there are none.
-    pub(super) body: Option<Body>,
+    pub(super) body: Option<Arc<Body>>,
     level: u32,
     literals: Vec<Uid>,
     looks_at_action: bool,
+    /// Where its scope can be true.
+    environments: Vec<Environment>,
 }
 
 /// The clauses of a policy.
@@ -140,7 +142,7 @@ impl Bucket {
     }
 
     /// Sorts policies under the entity that fewer of them name.
-    fn sort(&mut self, policies: &[Policy]) {
+    fn sort(&mut self, policies: &[Arc<Policy>]) {
         let (mut by_principal, mut by_resource) = (Named::default(), Named::default());
         for &number in &self.policies {
             let policy = &policies[number as usize];
@@ -166,13 +168,15 @@ impl Bucket {
 /// All policies, and the bucket of each environment that the schema allows.
 pub(super) struct Index {
     /// Sorted by id.
-    pub(super) policies: Vec<Policy>,
+    pub(super) policies: Vec<Arc<Policy>>,
     /// Names of attributes, those that only policies use included.
     pub(super) symbols: Symbols,
     buckets: HashMap<Environment, Bucket>,
 }
 
 impl Index {
+    /// Compiles and sorts policies. Those that are unchanged since `before`, which must be of the same schema and
+    /// numbers, are taken from there.
     pub(super) fn new(
         read: &PoliciesRead,
         levels: &Levels,
@@ -180,20 +184,28 @@ impl Index {
         vocabulary: &Vocabulary,
         numbers: &mut dyn Numbers,
         evaluator: Evaluator,
+        before: Option<&Index>,
     ) -> Self {
         let mut buckets = environments(vocabulary);
         let mut sorted: Vec<&cedar_policy::Policy> = read.set.policies().collect();
         sorted.sort_by(|a, b| AsRef::<str>::as_ref(a.id()).cmp(b.id().as_ref()));
-        let mut policies = Vec::with_capacity(sorted.len());
-        let mut symbols = vocabulary.symbols.clone();
+        let mut policies: Vec<Arc<Policy>> = Vec::with_capacity(sorted.len());
+        let mut symbols = before.map_or_else(|| vocabulary.symbols.clone(), |before| before.symbols.clone());
         let mut compiler = Compiler::new(vocabulary, &mut symbols, numbers);
+        // Links of one template share its clauses.
+        let mut bodies: HashMap<*const Expr, Arc<Body>> = HashMap::default();
         for public in sorted {
             let number = policies.len() as u32;
-            let core_policy = core::policy(public);
-            let reach = levels.of(public.template_id().unwrap_or_else(|| public.id()));
-            let policy = compile(core_policy, read.info(public), &reach, &mut compiler, evaluator);
-            for environment in applicable(core_policy, schema, vocabulary) {
-                if let Some(bucket) = buckets.get_mut(&environment) {
+            let known = before.filter(|_| read.unchanged.contains(public.id()));
+            let policy = known.and_then(|before| before.find(public.id().as_ref()).cloned()).unwrap_or_else(|| {
+                let core_policy = core::policy(public);
+                let reach = levels.of(public.template_id().unwrap_or_else(|| public.id()));
+                let mut policy = compile(core_policy, read.info(public), &reach, &mut compiler, &mut bodies, evaluator);
+                policy.environments = applicable(core_policy, schema, vocabulary);
+                Arc::new(policy)
+            });
+            for environment in &policy.environments {
+                if let Some(bucket) = buckets.get_mut(environment) {
                     bucket.policies.push(number);
                     bucket.level = bucket.level.max(policy.level);
                     bucket.literals.extend_from_slice(&policy.literals);
@@ -210,6 +222,11 @@ impl Index {
             symbols,
             buckets,
         }
+    }
+
+    fn find(&self, id: &str) -> Option<&Arc<Policy>> {
+        let index = self.policies.binary_search_by(|policy| (*policy.info.id).cmp(id)).ok()?;
+        Some(&self.policies[index])
     }
 
     /// The bucket of an environment; none if the schema does not let the action be done so.
@@ -244,6 +261,7 @@ fn compile(
     info: PolicyInfo,
     reach: &Reach,
     compiler: &mut Compiler<'_>,
+    bodies: &mut HashMap<*const Expr, Arc<Body>>,
     evaluator: Evaluator,
 ) -> Policy {
     let expr = policy.non_scope_constraints_arc().cloned();
@@ -260,9 +278,14 @@ fn compile(
         info,
         principal: scope(policy.principal_constraint().as_inner(), compiler),
         resource: scope(policy.resource_constraint().as_inner(), compiler),
-        body: expr.map(|expr| Body {
-            compiled: if compiles { compiler.compile(&expr) } else { None },
-            expr,
+        body: expr.map(|expr| {
+            let body = bodies.entry(Arc::as_ptr(&expr)).or_insert_with(|| {
+                Arc::new(Body {
+                    compiled: if compiles { compiler.compile(&expr) } else { None },
+                    expr,
+                })
+            });
+            Arc::clone(body)
         }),
         level: reach.level,
         literals: reach
@@ -271,6 +294,7 @@ fn compile(
             .filter_map(|uid| number_of(uid, compiler.vocabulary, compiler.numbers))
             .collect(),
         looks_at_action,
+        environments: Vec::new(),
     }
 }
 

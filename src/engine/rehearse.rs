@@ -28,7 +28,7 @@ impl Snapshot {
         let mut environments: Vec<_> =
             self.index.environments().filter(|(_, bucket)| !bucket.policies.is_empty()).collect();
         environments.sort_by_key(|(environment, _)| *environment);
-        let by_type = self.first_of_each_type(questions_max);
+        let by_type = &self.entities.sample;
         let share = (questions_max / environments.len().max(1)).max(1);
         let mut left = questions_max;
         let mut erring: BTreeMap<u32, Fault> = BTreeMap::new();
@@ -41,7 +41,7 @@ impl Snapshot {
             }
             let mut tail = Tail::default();
             let context = &self.vocabulary.action_entry(environment.action).context;
-            let Some(context) = self.plain_record(context, &by_type, &mut tail) else {
+            let Some(context) = self.plain_record(context, by_type, &mut tail) else {
                 continue;
             };
             // Each principal and each resource comes up, not each pair.
@@ -54,21 +54,6 @@ impl Snapshot {
             }
         }
         erring.into_values().collect()
-    }
-
-    /// Up to so many entities of each type, the first by their ids where there are no more.
-    fn first_of_each_type(&self, each_max: usize) -> HashMap<TypeIx, Vec<Uid>> {
-        let mut by_type: HashMap<TypeIx, Vec<Uid>> = HashMap::default();
-        for (uid, view) in self.entities.table.iter() {
-            let of_type = by_type.entry(view.ty()).or_default();
-            if of_type.len() < each_max {
-                of_type.push(uid);
-            }
-        }
-        for uids in by_type.values_mut() {
-            uids.sort_by_key(|uid| self.entities.table.view(*uid).id());
-        }
-        by_type
     }
 
     fn rehearse_one(

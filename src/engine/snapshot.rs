@@ -1,6 +1,7 @@
 //! One valid state of the world: schema, policies, entities and index under one revision.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cedar_policy::{PolicySet, Schema};
 
@@ -9,23 +10,35 @@ use super::entities::{self, EntityStore};
 use super::fault::{Fault, Faults};
 use super::index::Index;
 use super::options::Options;
-use super::policies::{self, PolicyInfo};
-use super::schema;
+use super::policies::{self, PoliciesRead, PolicyInfo};
+use super::schema::{self, SchemaRead};
 use super::sources::Sources;
-use super::validate;
+use super::text::Text;
+use super::validate::{self, Levels};
 use super::vocabulary::Vocabulary;
 
 /// Everything that decisions are made from. Valid if it exists, and never changed after.
+///
+/// One can grow from another: then they share what is the same in both.
 pub struct Snapshot {
     revision: String,
     pub(super) options: Options,
-    pub(super) vocabulary: Vocabulary,
-    pub(super) index: Index,
+    pub(super) vocabulary: Arc<Vocabulary>,
+    pub(super) index: Arc<Index>,
     pub(super) entities: EntityStore,
     warnings: Vec<Fault>,
     counts: Counts,
-    policy_set: PolicySet,
-    schema: Schema,
+    read: Arc<Read>,
+}
+
+/// What was read of schema and policies.
+struct Read {
+    schema_texts: Vec<Text>,
+    schema: Arc<SchemaRead>,
+    schema_faults: Vec<Fault>,
+    policies: PoliciesRead,
+    levels: Levels,
+    policy_faults: Vec<Fault>,
 }
 
 /// How much a snapshot holds.
@@ -61,42 +74,108 @@ impl Snapshot {
     /// All faults that were found, in schema, policies and entities alike. Where the schema cannot be read, only its
     /// own faults and those of the policies' syntax can be told.
     pub fn compile(sources: &Sources, options: &Options) -> Result<Self, Faults> {
+        Self::build(sources, options, None)
+    }
+
+    /// Compiles sources into the snapshot that comes after this one: reads only what has changed, and shares the rest.
+    /// What comes out decides as what [`compile`](Self::compile) makes of the same files.
+    ///
+    /// # Errors
+    /// Those of [`compile`](Self::compile); and if sources keep files although they [cannot](Self::can_grow).
+    pub fn next(&self, sources: &Sources, options: &Options) -> Result<Self, Faults> {
+        let can = self.can_grow(&sources.schema, options);
+        let missing = sources.kept.iter().find(|name| !can || self.entities.file_hash(name).is_none());
+        if let Some(name) = missing {
+            let fault = Fault::error("internal", format!("`{name}` was kept from a snapshot that does not have it"));
+            return Err(Faults::from(fault));
+        }
+        Self::build(sources, options, can.then_some(self))
+    }
+
+    /// Whether the next snapshot can keep files of entities from this one. If not, it has to be given all of them.
+    pub fn can_grow(&self, schema: &[Text], options: &Options) -> bool {
+        self.options == *options && self.read.schema_texts == schema && self.entities.can_grow()
+    }
+
+    fn build(sources: &Sources, options: &Options, before: Option<&Self>) -> Result<Self, Faults> {
         let mut found = Vec::new();
-        let read_schema = schema::read(&sources.schema, &mut found);
-        let read_policies = policies::read(&sources.policies, &mut found);
-        let Some(read_schema) = read_schema else {
-            return Err(refused(found));
+        let mut policy_faults = Vec::new();
+        let known = before.filter(|before| before.read.policies.is_of(&sources.policies));
+        let fresh_policies = match known {
+            Some(_) => None,
+            None => {
+                let before = before.map(|before| &before.read.policies);
+                Some(policies::read(&sources.policies, before, &mut policy_faults))
+            }
         };
-        let vocabulary = Vocabulary::new(&read_schema, &sources.schema, options, &mut found);
-        let levels = validate::validate(&read_schema.schema, &read_policies, options.level_max, &mut found);
-        let mut read = entities::read(sources, &read_schema.schema, &vocabulary, options, None, &mut found);
+        let (schema, vocabulary, schema_faults) = match before {
+            Some(before) => (
+                before.read.schema.clone(),
+                before.vocabulary.clone(),
+                before.read.schema_faults.clone(),
+            ),
+            None => {
+                let mut faults = Vec::new();
+                let Some(schema) = schema::read(&sources.schema, &mut faults) else {
+                    faults.append(&mut policy_faults);
+                    return Err(refused(faults));
+                };
+                let vocabulary = Vocabulary::new(&schema, &sources.schema, options, &mut faults);
+                (Arc::new(schema), Arc::new(vocabulary), faults)
+            }
+        };
+        found.extend(schema_faults.iter().cloned());
+        let read = match (known, fresh_policies) {
+            (None, Some(policies)) => {
+                let levels = before.map(|before| &before.read.levels);
+                let levels =
+                    validate::validate(&schema.schema, &policies, levels, options.level_max, &mut policy_faults);
+                Arc::new(Read {
+                    schema_texts: sources.schema.clone(),
+                    schema: schema.clone(),
+                    schema_faults,
+                    policies,
+                    levels,
+                    policy_faults,
+                })
+            }
+            // INVARIANT: policies are read unless they are known.
+            (known, _) => known.map(|known| known.read.clone()).ok_or_else(|| refused(Vec::new()))?,
+        };
+        found.extend(read.policy_faults.iter().cloned());
+        let entities_before = before.map(|before| &before.entities);
+        let mut store = entities::read(sources, &schema.schema, &vocabulary, options, entities_before, &mut found);
         let warnings = Faults::check(found)?;
-        let index = Index::new(
-            &read_policies,
-            &levels,
-            core::schema(&read_schema.schema),
-            &vocabulary,
-            &mut read.editor,
-            options.evaluator,
-        );
-        let store = read.finish();
+        let index = match known {
+            Some(known) => known.index.clone(),
+            None => Arc::new(Index::new(
+                &read.policies,
+                &read.levels,
+                core::schema(&schema.schema),
+                &vocabulary,
+                &mut store.editor,
+                options.evaluator,
+                before.map(|before| &*before.index),
+            )),
+        };
+        let store = store.finish();
         let counts = Counts {
             policies: index.policies.len(),
-            templates: read_policies.set.templates().count(),
+            templates: read.policies.set.templates().count(),
             entities: store.len(),
             entities_by_type: store.count_by_type(&vocabulary),
             actions: vocabulary.actions.len(),
         };
+        let kept = |name: &str| before.and_then(|before| before.entities.file_hash(name));
         Ok(Self {
             counts,
-            revision: sources.revision(options, |_| None),
+            revision: sources.revision(options, kept),
             options: options.clone(),
             vocabulary,
             index,
             entities: store,
             warnings,
-            policy_set: read_policies.set,
-            schema: read_schema.schema,
+            read,
         })
     }
 
@@ -152,12 +231,12 @@ impl Snapshot {
 
     /// The policies as Cedar's own set: the reference that the index is held against.
     pub fn policy_set(&self) -> &PolicySet {
-        &self.policy_set
+        &self.read.policies.set
     }
 
     /// The schema as Cedar's own.
     pub fn schema(&self) -> &Schema {
-        &self.schema
+        &self.read.schema.schema
     }
 
     /// How much there is.

@@ -139,14 +139,6 @@ impl Table {
             .map(|number| (Uid(number), self.view(Uid(number))))
             .filter(|(_, view)| view.exists())
     }
-
-    /// Bytes held.
-    pub(super) fn bytes(&self) -> usize {
-        let pages: usize = self.pages.iter().map(|page| page.len()).sum();
-        let origins: usize = self.origins.iter().map(|page| size_of_val(&**page)).sum();
-        let shards: usize = self.shards.iter().map(|shard| size_of_val(&**shard)).sum();
-        pages + origins + shards
-    }
 }
 
 /// The number that a slot of this hash holds and that `is` takes.

@@ -14,9 +14,12 @@ use super::fault::Fault;
 use super::policies::{Origin, PoliciesRead};
 use super::text::Text;
 
-/// How far each policy or template looks. Those left out need level 1.
+/// How far each policy or template looks, those left out needing level 1; and what there is to warn of.
 #[derive(Default)]
-pub(super) struct Levels(HashMap<PolicyId, Reach>);
+pub(super) struct Levels {
+    reaches: HashMap<PolicyId, Reach>,
+    faults: Vec<(PolicyId, Fault)>,
+}
 
 /// How far one policy looks.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,18 +31,37 @@ pub(super) struct Reach {
 
 impl Levels {
     pub(super) fn of(&self, id: &PolicyId) -> Reach {
-        self.0.get(id).cloned().unwrap_or(Reach {
+        self.reaches.get(id).cloned().unwrap_or(Reach {
             level: 1,
             literals: Vec::new(),
         })
     }
 }
 
-/// Validates all policies; faults are added to `faults`.
-pub(super) fn validate(schema: &Schema, read: &PoliciesRead, level_max: u32, faults: &mut Vec<Fault>) -> Levels {
-    let validator = Validator::new(schema.clone());
+/// Validates policies; faults are added to `faults`. What is unchanged since `before`, and was valid, is not validated
+/// again.
+pub(super) fn validate(
+    schema: &Schema,
+    read: &PoliciesRead,
+    before: Option<&Levels>,
+    level_max: u32,
+    faults: &mut Vec<Fault>,
+) -> Levels {
     let mut levels = Levels::default();
-    let result = validator.validate_with_level(&read.set, ValidationMode::Strict, 1);
+    let changed;
+    let set = match before {
+        None => &read.set,
+        Some(before) => {
+            let known = |id: &PolicyId| read.unchanged.contains(id);
+            let reaches = before.reaches.iter().filter(|(id, _)| known(id));
+            levels.reaches = reaches.map(|(id, reach)| (id.clone(), reach.clone())).collect();
+            levels.faults = before.faults.iter().filter(|(id, _)| known(id)).cloned().collect();
+            changed = changed_of(read);
+            &changed
+        }
+    };
+    let validator = Validator::new(schema.clone());
+    let result = validator.validate_with_level(set, ValidationMode::Strict, 1);
     let mut deeper = HashSet::new();
     for error in result.validation_errors() {
         match error {
@@ -51,17 +73,19 @@ pub(super) fn validate(schema: &Schema, read: &PoliciesRead, level_max: u32, fau
     }
     for warning in result.validation_warnings() {
         let fault = fault("policy-warning", warning, warning.policy_id(), &read.origins);
-        faults.push(match warning {
+        let fault = match warning {
             // Never applying is odd; looking like something else is an attack on the reviewer.
             ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_) => {
                 fault.into_warning()
             }
             _ => fault,
-        });
+        };
+        levels.faults.push((warning.policy_id().clone(), fault));
     }
+    faults.extend(levels.faults.iter().map(|(_, fault)| fault.clone()));
 
-    for id in named_entities_first(&read.set, &mut deeper, &mut levels) {
-        let reach = &levels.0[&id];
+    for id in named_entities_first(set, &mut deeper, &mut levels) {
+        let reach = &levels.reaches[&id];
         if reach.level > level_max {
             faults.push(too_deep(&id, reach.level, level_max, &read.origins));
         }
@@ -76,14 +100,14 @@ pub(super) fn validate(schema: &Schema, read: &PoliciesRead, level_max: u32, fau
         }
         level += 1;
         let mut still = HashSet::new();
-        let set = subset(&read.set, &deeper);
+        let set = subset(set, &deeper);
         for error in validator.validate_with_level(&set, ValidationMode::Strict, level).validation_errors() {
             if matches!(error, ValidationError::EntityDerefLevelViolation(_)) {
                 still.insert(error.policy_id().clone());
             }
         }
         for id in deeper.difference(&still) {
-            levels.0.insert(
+            levels.reaches.insert(
                 id.clone(),
                 Reach {
                     level,
@@ -112,7 +136,7 @@ fn named_entities_first(set: &PolicySet, deeper: &mut HashSet<PolicyId>, levels:
                 level: body.subexpressions().map(steps).max().unwrap_or(0).max(1),
                 literals: named(body),
             };
-            levels.0.insert(id.clone(), reach);
+            levels.reaches.insert(id.clone(), reach);
             settled.push(id.clone());
         }
     }
@@ -176,6 +200,14 @@ fn named(body: &Expr) -> Vec<EntityUID> {
     named.sort();
     named.dedup();
     named
+}
+
+/// The policies and templates that have to be validated.
+fn changed_of(read: &PoliciesRead) -> PolicySet {
+    let policies = read.set.policies().filter(|policy| policy.is_static()).map(|policy| policy.id());
+    let all = policies.chain(read.set.templates().map(|template| template.id()));
+    let changed: HashSet<PolicyId> = all.filter(|id| !read.unchanged.contains(*id)).cloned().collect();
+    subset(&read.set, &changed)
 }
 
 fn subset(set: &PolicySet, ids: &HashSet<PolicyId>) -> PolicySet {

@@ -6,6 +6,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
@@ -21,7 +23,7 @@ pub enum Kind {
     Schema,
     /// `policies/**/*.cedar`, `policies/**/*.json`
     Policies,
-    /// `entities/**/*.yaml`, `*.yml`, `*.json`
+    /// `entities/**/*.yaml`, `*.yml`, `*.json`, `*.jsonl`
     Entities,
 }
 
@@ -42,7 +44,7 @@ impl Kind {
         match self {
             Self::Schema => &[".cedarschema", ".cedarschema.json"],
             Self::Policies => &[".cedar", ".json"],
-            Self::Entities => &[".yaml", ".yml", ".json"],
+            Self::Entities => &[".yaml", ".yml", ".json", ".jsonl"],
         }
     }
 
@@ -81,17 +83,79 @@ pub struct File {
     pub text: Text,
 }
 
+impl File {
+    /// Whether this holds entities in Cedar's own format, which can be kept from one snapshot to the next.
+    pub fn is_cedars(&self) -> bool {
+        let name = &*self.text.name;
+        let is_array = || name.ends_with(".json") && self.text.content.trim_start().starts_with('[');
+        self.kind == Kind::Entities && (name.ends_with(".jsonl") || is_array())
+    }
+}
+
 /// What one pass found.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     /// The files, by kind and name.
     pub files: Vec<File>,
+    /// Files that are as they were, and whose content is no longer held.
+    pub kept: BTreeSet<Arc<str>>,
+    /// What the next pass may compare with.
+    pub(super) seen: Seen,
     /// Faults of reading: whoever finds one here refuses the tree.
     pub faults: Vec<Fault>,
     /// Directories in which changes matter, and which.
     pub directories: BTreeMap<PathBuf, Names>,
     /// Whether something moved while it was read.
     pub moved: bool,
+}
+
+/// Files as a pass has seen them, by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(BTreeMap<Arc<str>, SeenFile>);
+
+#[derive(Clone, Debug)]
+struct SeenFile {
+    kind: Kind,
+    real: PathBuf,
+    stamp: Stamp,
+    /// Whether another change would show in the stamp.
+    settled: bool,
+    hash: Hash,
+    /// None if a snapshot holds what it says.
+    text: Option<Text>,
+}
+
+/// SHA-256 of a file's content.
+pub(super) type Hash = [u8; 32];
+
+impl Seen {
+    /// Lets go of the contents that a snapshot can keep.
+    pub(super) fn let_go(&mut self) {
+        for file in self.0.values_mut() {
+            let text = file.text.take();
+            file.text = text.filter(|text| {
+                !File {
+                    kind: file.kind,
+                    text: text.clone(),
+                }
+                .is_cedars()
+            });
+        }
+    }
+
+    /// Names and hashes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Hash)> {
+        self.0.iter().map(|(name, file)| (name, &file.hash))
+    }
+}
+
+/// How closely files are looked at that were seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closely {
+    /// A file whose size, times and inode are the same is the same.
+    Stamps,
+    /// What counts is the content.
+    Contents,
 }
 
 /// Which names of a directory matter.
@@ -126,14 +190,18 @@ impl Tree {
         }
     }
 
+    /// The schemas.
+    pub(super) fn schema(&self) -> impl Iterator<Item = &Text> {
+        self.files.iter().filter(|file| file.kind == Kind::Schema).map(|file| &file.text)
+    }
+
     /// A hash of names, contents and faults: two equal ones need no second compilation.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for file in &self.files {
-            for part in [file.text.name.as_bytes(), file.text.content.as_bytes()] {
-                hash.update((part.len() as u64).to_le_bytes());
-                hash.update(part);
-            }
+        for (name, content) in self.seen.iter() {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name.as_bytes());
+            hash.update(content);
         }
         for fault in &self.faults {
             hash.update(fault.to_string());
@@ -154,14 +222,30 @@ pub fn is_root(path: &Path) -> bool {
 /// Names that begin with a dot and names with other endings are passed over: that covers what editors leave beside a
 /// file (`.x.swp`, `x~`, `#x#`, `4913`) and the machinery of ConfigMaps (`..data`).
 pub fn read(root: &Path, limits: &FileLimits) -> Tree {
+    read_again(root, limits, &Seen::default(), Closely::Contents)
+}
+
+/// Reads a root again: contents that are as they were are not held a second time.
+pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, closely: Closely) -> Tree {
     let mut tree = Tree::default();
-    let Some(before) = walk(root, limits, &mut tree) else {
+    let Some(walked) = walk(root, limits, &mut tree) else {
         return tree;
     };
     let mut total = 0;
-    for entry in &before.entries {
+    for entry in &walked.entries {
+        let seen = seen_before.0.get(&*entry.name);
+        let seen = seen.filter(|seen| seen.kind == entry.kind && seen.real == entry.real);
+        if let Some(seen) = seen
+            && closely == Closely::Stamps
+            && seen.settled
+            && seen.stamp == entry.stamp
+        {
+            total += entry.stamp.size;
+            tree.take_again(&entry.name, seen.clone());
+            continue;
+        }
         match read_still(entry, limits) {
-            Ok((content, moved)) => {
+            Ok((content, stamp, moved)) => {
                 tree.moved |= moved;
                 total += content.len() as u64;
                 if total > limits.total_bytes_max {
@@ -174,7 +258,22 @@ pub fn read(root: &Path, limits: &FileLimits) -> Tree {
                     );
                     return tree;
                 }
-                tree.add(entry, content);
+                let hash: Hash = Sha256::digest(content.as_bytes()).into();
+                let now = SeenFile {
+                    kind: entry.kind,
+                    real: entry.real.clone(),
+                    stamp,
+                    settled: stamp.is_settled(),
+                    hash,
+                    text: None,
+                };
+                match seen.filter(|seen| seen.hash == hash) {
+                    Some(seen) => {
+                        let text = seen.text.clone();
+                        tree.take_again(&entry.name, SeenFile { text, ..now });
+                    }
+                    None => tree.add(now, &entry.name, content),
+                }
             }
             Err(Refused::Moved) => {
                 tree.moved = true;
@@ -185,22 +284,36 @@ pub fn read(root: &Path, limits: &FileLimits) -> Tree {
     }
     let mut again = Tree::default();
     let after = walk(root, limits, &mut again);
-    tree.moved |= after.is_none_or(|after| after.entries != before.entries);
+    tree.moved |= after.is_none_or(|after| after.entries != walked.entries);
     for (directory, names) in again.directories {
         match names {
             Names::All => tree.watch(directory, None),
             Names::Only(names) => names.into_iter().for_each(|name| tree.watch(directory.clone(), Some(name))),
         }
     }
-    if let Some(entry) = before.manifest {
+    if let Some(entry) = walked.manifest {
         tree.check_manifest(&entry, limits);
     }
     tree
 }
 
 impl Tree {
-    fn add(&mut self, entry: &Entry, content: String) {
-        let name = entry.name.as_str();
+    /// Takes a file as it was.
+    fn take_again(&mut self, name: &str, seen: SeenFile) {
+        let name: Arc<str> = name.into();
+        match &seen.text {
+            Some(text) => self.files.push(File {
+                kind: seen.kind,
+                text: text.clone(),
+            }),
+            None => {
+                self.kept.insert(name.clone());
+            }
+        }
+        self.seen.0.insert(name, seen);
+    }
+
+    fn add(&mut self, seen: SeenFile, name: &str, content: String) {
         let refuse = |message: &str, help: &str| Fault::error("file-content", message).in_file(name).help(help);
         if content.starts_with('\u{feff}') {
             self.faults
@@ -214,10 +327,16 @@ impl Tree {
                 "an empty file may be one that is just being written: remove it, or write a comment into it",
             ));
         } else {
-            self.files.push(File {
-                kind: entry.kind,
-                text: Text::new(name, content),
-            });
+            let text = Text::new(name, content);
+            let kind = seen.kind;
+            self.seen.0.insert(
+                text.name.clone(),
+                SeenFile {
+                    text: Some(text.clone()),
+                    ..seen
+                },
+            );
+            self.files.push(File { kind, text });
         }
     }
 
@@ -232,7 +351,7 @@ impl Tree {
                 };
                 let manifest = Text::new(manifest::NAME, content);
                 // Names in `files` are sorted out already; a file with a fault of its own has one more here.
-                manifest::check(&manifest, &self.files, reads, &mut self.faults);
+                manifest::check(&manifest, &self.seen, reads, &mut self.faults);
             }
             Err(Refused::Moved) => {
                 self.moved = true;
@@ -273,6 +392,14 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// Whether the last change lies so far back that another one would get another time: clocks of file systems tick
+    /// some hundred times a second.
+    fn is_settled(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let changed = i128::from(self.changed.0) * 1_000_000_000 + i128::from(self.changed.1);
+        now.as_nanos().cast_signed() - changed > 100_000_000
     }
 }
 
@@ -535,11 +662,11 @@ fn is_gone(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Reads a file whole, at a moment at which it holds still. Says whether it had moved before.
-fn read_still(entry: &Entry, limits: &FileLimits) -> Result<(String, bool), Refused> {
+/// Reads a file whole, at a moment at which it holds still. Says how it was then, and whether it had moved before.
+fn read_still(entry: &Entry, limits: &FileLimits) -> Result<(String, Stamp, bool), Refused> {
     match read_file(entry, limits) {
         Err(Refused::Moved) => {}
-        read => return read.map(|content| (content, false)),
+        read => return read.map(|content| (content, entry.stamp, false)),
     }
     for _ in 0..ATTEMPTS {
         let Ok(metadata) = fs::symlink_metadata(&entry.real) else { break };
@@ -551,7 +678,7 @@ fn read_still(entry: &Entry, limits: &FileLimits) -> Result<(String, bool), Refu
         };
         match read_file(&now, limits) {
             Err(Refused::Moved) => {}
-            read => return read.map(|content| (content, true)),
+            read => return read.map(|content| (content, now.stamp, true)),
         }
     }
     Err(Refused::Moved)

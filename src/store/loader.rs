@@ -4,6 +4,7 @@
 //! are not what it read last, compiles and publishes them, or says why not. It never queues: whatever happens while it
 //! works is one more look afterwards.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,11 +15,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{error, info, warn};
 
-use super::files::{self, FileLimits, Kind, Tree};
+use super::files::{self, Closely, FileLimits, Kind, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
 use super::watch::Watch;
 use crate::directory;
-use crate::engine::{Fault, Faults, Options, Snapshot, Sources};
+use crate::engine::{Fault, Faults, Options, Snapshot, Sources, Text};
 
 /// Parsing recurses with the depth of a policy; the loader's stack is where it may.
 const STACK_BYTES: usize = 64 << 20;
@@ -74,8 +75,8 @@ impl LoaderSettings {
     }
 }
 
-/// Makes a snapshot of a tree.
-type Compile = Box<dyn FnMut(&Tree) -> Result<Snapshot, Faults> + Send>;
+/// Makes a snapshot of a tree, growing from another if it can.
+type Compile = Box<dyn FnMut(&Tree, Option<&Snapshot>) -> Result<Snapshot, Faults> + Send>;
 
 /// A running loader. It ends when this is dropped.
 #[derive(Debug)]
@@ -90,7 +91,11 @@ impl Loader {
     /// The system has no thread to spare.
     pub fn start(settings: LoaderSettings, live: Arc<Live>) -> std::io::Result<Self> {
         let options = settings.options.clone();
-        Self::start_with(settings, live, Box::new(move |tree| compile(tree, &options)))
+        Self::start_with(
+            settings,
+            live,
+            Box::new(move |tree, before| compile_from(tree, before, &options)),
+        )
     }
 
     fn start_with(settings: LoaderSettings, live: Arc<Live>, compile: Compile) -> std::io::Result<Self> {
@@ -120,9 +125,14 @@ impl Drop for Loader {
 /// # Errors
 /// All faults, of reading, of the directory and of the engine.
 pub fn compile(tree: &Tree, options: &Options) -> Result<Snapshot, Faults> {
+    compile_from(tree, None, options)
+}
+
+fn compile_from(tree: &Tree, before: Option<&Snapshot>, options: &Options) -> Result<Snapshot, Faults> {
     // A file that could not be read leaves a hole, and what would be said about the rest could be wrong.
     let warnings = Faults::check(tree.faults.clone())?;
-    Ok(compile_files(&tree.files, options)?.with_warnings(warnings))
+    let sources = sources(&tree.files, tree.kept.clone());
+    Ok(compile_sources(sources, before, options)?.with_warnings(warnings))
 }
 
 /// Compiles files, wherever they come from.
@@ -130,22 +140,39 @@ pub fn compile(tree: &Tree, options: &Options) -> Result<Snapshot, Faults> {
 /// # Errors
 /// All faults of the directory and of the engine.
 pub fn compile_files(files: &[files::File], options: &Options) -> Result<Snapshot, Faults> {
-    let mut sources = Sources::default();
+    compile_sources(sources(files, BTreeSet::new()), None, options)
+}
+
+/// Files sorted by what they are, and the documents among them.
+fn sources(files: &[files::File], kept: BTreeSet<Arc<str>>) -> (Sources, Vec<Text>) {
+    let mut sources = Sources {
+        kept,
+        ..Sources::default()
+    };
     let mut documents = Vec::new();
     for file in files {
         let text = file.text.clone();
         match file.kind {
             Kind::Schema => sources.schema.push(text),
             Kind::Policies => sources.policies.push(text),
-            Kind::Entities if text.name.ends_with(".json") && text.content.trim_start().starts_with('[') => {
-                sources.entities.push(text);
-            }
+            Kind::Entities if file.is_cedars() => sources.entities.push(text),
             Kind::Entities => documents.push(text),
         }
     }
+    (sources, documents)
+}
+
+fn compile_sources(
+    (mut sources, documents): (Sources, Vec<Text>),
+    before: Option<&Snapshot>,
+    options: &Options,
+) -> Result<Snapshot, Faults> {
     let (records, mut faults) = directory::read(&documents, options.unknown_parents);
     sources.records = records;
-    let compiled = Snapshot::compile(&sources, options);
+    let compiled = match before {
+        Some(before) => before.next(&sources, options),
+        None => Snapshot::compile(&sources, options),
+    };
     match (Faults::check(std::mem::take(&mut faults)), compiled) {
         (Ok(warnings), Ok(snapshot)) => Ok(snapshot.with_warnings(warnings)),
         (Ok(_), Err(faults)) => Err(faults),
@@ -179,6 +206,8 @@ struct Task {
     watch: Option<Watch>,
     /// The digest of what was compiled last, live or refused.
     last: Option<[u8; 32]>,
+    /// The files as they were seen last.
+    seen: Seen,
     number: u64,
     stopped: bool,
     /// Generations that were live, until their last reader has gone.
@@ -214,6 +243,7 @@ impl Task {
             hinted,
             watch,
             last: None,
+            seen: Seen::default(),
             number: 0,
             stopped: false,
             retired: Vec::new(),
@@ -286,7 +316,13 @@ impl Task {
 
     fn look(&mut self, look: Look) {
         let started = Instant::now();
-        let mut tree = self.read();
+        // Events say that something has changed, and stamps say what. Without events only the content counts.
+        let closely = if look == Look::Hint {
+            Closely::Stamps
+        } else {
+            Closely::Contents
+        };
+        let mut tree = self.read(closely);
         let mut digest = tree.digest();
         self.live.change(|status| status.last_sweep = Some(Instant::now()));
         if self.last == Some(digest) && look != Look::Command {
@@ -305,7 +341,7 @@ impl Task {
                     self.stopped = true;
                     return;
                 }
-                tree = self.read();
+                tree = self.read(closely);
                 let before = std::mem::replace(&mut digest, tree.digest());
                 if before == digest || changed.elapsed() > self.settings.quiet_max {
                     break;
@@ -313,17 +349,33 @@ impl Task {
             }
         }
         self.last = Some(digest);
-        match (self.compile)(&tree) {
-            Ok(snapshot) => self.publish(snapshot, started),
+        let live = self.live.current().clone();
+        let before = live.as_ref().map(|live| &live.snapshot);
+        let schema: Vec<Text> = tree.schema().cloned().collect();
+        let grows = before.is_some_and(|before| before.can_grow(&schema, &self.settings.options));
+        if !grows && !tree.kept.is_empty() {
+            // What the snapshot has kept of the files is of no use now.
+            self.seen = Seen::default();
+            tree = self.read(closely);
+            self.last = Some(tree.digest());
+        }
+        match (self.compile)(&tree, before.filter(|_| grows)) {
+            Ok(snapshot) => {
+                self.seen.let_go();
+                // Contents are freed before anything else is done with the memory.
+                drop(tree);
+                self.publish(snapshot, started);
+            }
             Err(faults) => self.refuse(faults),
         }
     }
 
     /// Reads the root until it holds still, within reason, and watches what it found.
-    fn read(&mut self) -> Tree {
+    fn read(&mut self, closely: Closely) -> Tree {
         let mut attempt = 1;
         loop {
-            let tree = files::read(&self.settings.root, &self.settings.limits);
+            let tree = files::read_again(&self.settings.root, &self.settings.limits, &self.seen, closely);
+            self.seen = tree.seen.clone();
             let unseen = self.update_watch(&tree);
             // A file that is written without pause never holds still; after some tries what was read is taken, and
             // it is checked like anything else. Links are read once in a pass, so that even then a pass does not mix
@@ -411,7 +463,6 @@ impl Task {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Text;
 
     fn snapshot(tree: &Tree) -> Result<Snapshot, Faults> {
         compile(tree, &Options::default())
@@ -444,7 +495,7 @@ mod tests {
             ..LoaderSettings::new(root.path())
         };
         let mut published = live.subscribe();
-        let compile: Compile = Box::new(|tree| {
+        let compile: Compile = Box::new(|tree, _| {
             let breaks = tree.files.iter().any(|file| file.text.content.contains("// break"));
             assert!(!breaks, "planted");
             snapshot(tree)
@@ -465,18 +516,5 @@ mod tests {
         published.wait_for(|number| *number == 2).await.expect("a second generation");
         assert!(live.status().pending.is_none());
         drop(loader);
-    }
-
-    #[test]
-    fn the_digest_tells_content_apart_and_nothing_else() {
-        let tree = |content: &str| Tree {
-            files: vec![files::File {
-                kind: Kind::Policies,
-                text: Text::new("policies/p.cedar", content),
-            }],
-            ..Tree::default()
-        };
-        assert_eq!(tree("a").digest(), tree("a").digest());
-        assert_ne!(tree("a").digest(), tree("b").digest());
     }
 }

@@ -6,16 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
-use super::files::File;
+use super::files::{Hash, Seen};
 use crate::engine::{Fault, Span, Text};
 
 /// The name of the manifest.
 pub(super) const NAME: &str = "SHA256SUMS";
 
 /// Holds the files against the manifest; faults are added to `faults`.
-pub(super) fn check(manifest: &Text, files: &[File], reads: impl Fn(&str) -> bool, faults: &mut Vec<Fault>) {
+pub(super) fn check(manifest: &Text, files: &Seen, reads: impl Fn(&str) -> bool, faults: &mut Vec<Fault>) {
     let mut listed: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
     for line in manifest.content.lines() {
         let span = manifest.span_of(line);
@@ -32,17 +30,17 @@ pub(super) fn check(manifest: &Text, files: &[File], reads: impl Fn(&str) -> boo
             ),
         }
     }
-    for file in files {
-        match listed.remove(&*file.text.name) {
-            Some((expected, _)) if expected.eq_ignore_ascii_case(&hash(&file.text)) => {}
+    for (file, content) in files.iter() {
+        match listed.remove(&**file) {
+            Some((expected, _)) if expected.eq_ignore_ascii_case(&hex(content)) => {}
             Some((_, span)) => faults.push(
-                Fault::error("manifest", format!("`{}` is not the file that is listed here", file.text.name))
+                Fault::error("manifest", format!("`{file}` is not the file that is listed here"))
                     .at(manifest, span)
                     .help("it is being written, or was changed without the manifest"),
             ),
             None => faults.push(
-                Fault::error("manifest", format!("`{}` is not listed in `{NAME}`", file.text.name))
-                    .in_file(file.text.name.clone())
+                Fault::error("manifest", format!("`{file}` is not listed in `{NAME}`"))
+                    .in_file(file.clone())
                     .help(format!("add it to `{NAME}`, or remove it")),
             ),
         }
@@ -52,10 +50,10 @@ pub(super) fn check(manifest: &Text, files: &[File], reads: impl Fn(&str) -> boo
     }
 }
 
-fn hash(text: &Text) -> String {
+fn hex(hash: &Hash) -> String {
     use std::fmt::Write;
     let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.content.as_bytes()) {
+    for byte in hash {
         // Writing to a string does not fail.
         let _ = write!(hex, "{byte:02x}");
     }

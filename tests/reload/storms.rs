@@ -147,9 +147,12 @@ async fn reloads_that_are_slower_than_the_changes_are_folded_into_one() {
 
     let edits = rounds(100).clamp(100, 1_000);
     let path = root.path().join("policies/tiny.cedar");
+    // A change of the schema has everything read anew.
+    let schema = root.path().join("schema/tiny.cedarschema");
+    let declarations = std::fs::read_to_string(&schema).expect("a schema");
     let writer = tokio::task::spawn_blocking(move || {
         for number in 1..edits {
-            rename_over(&path, &edition(number));
+            rename_over(&schema, &format!("{declarations} // {number}"));
             thread::sleep(pause);
         }
         rename_over(&path, DENY);

@@ -1,0 +1,148 @@
+//! A large root of the bundled model: users in teams, datastores with readers and writers.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gatepost::app::MODEL;
+
+/// How large.
+pub(crate) struct Plan {
+    pub(crate) users: usize,
+    pub(crate) teams: usize,
+    pub(crate) datastores: usize,
+    pub(crate) files: usize,
+}
+
+/// Pseudo-random numbers (SplitMix64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % limit as u64) as usize
+    }
+}
+
+pub(crate) fn user(number: usize) -> String {
+    format!("user-{number:06}@example.com")
+}
+
+pub(crate) fn datastore(number: usize) -> String {
+    format!("datastore-{number:06}")
+}
+
+/// The root, written.
+pub(crate) struct Made {
+    pub(crate) plan: Plan,
+    pub(crate) bytes: u64,
+    directory: PathBuf,
+}
+
+impl Made {
+    /// Writes the bundled schema and policies, and files of made-up entities.
+    pub(crate) fn write(root: &Path, plan: &Plan) -> Self {
+        for (name, content) in MODEL.iter().filter(|(name, _)| !name.starts_with("entities/")) {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+            fs::write(path, content).expect("a file");
+        }
+        let directory = root.join("entities");
+        fs::create_dir_all(&directory).expect("a directory");
+        let made = Self {
+            plan: Plan { ..*plan },
+            bytes: 0,
+            directory,
+        };
+        let mut bytes = 0;
+        for file in 0..plan.files {
+            let content = made.file(file);
+            bytes += content.len() as u64;
+            fs::write(made.path(file), content).expect("a file");
+        }
+        Self { bytes, ..made }
+    }
+
+    fn path(&self, file: usize) -> PathBuf {
+        self.directory.join(format!("part-{file:04}.json"))
+    }
+
+    /// Gives a user a role, by replacing the file that the user is in as an editor would.
+    pub(crate) fn change(&self, user: usize, role: &str) {
+        let file = user % self.plan.files;
+        let path = self.path(file);
+        let content = fs::read_to_string(&path).expect("a file");
+        let name = format!("\"id\":\"{}\"", self::user(user));
+        let at = content.find(&name).expect("the user");
+        let end = at + content[at..].find('\n').expect("the end of the line");
+        let line = ["Admin", "Manager", "Member"].iter().fold(content[at..end].to_owned(), |line, old| {
+            line.replace(&format!("\"role\":\"{old}\""), &format!("\"role\":\"{role}\""))
+        });
+        let new = path.with_extension("new");
+        fs::write(&new, format!("{}{line}{}", &content[..at], &content[end..])).expect("a file");
+        fs::rename(new, path).expect("the file in its place");
+    }
+
+    /// Every so manieth of each kind, one a line.
+    fn file(&self, file: usize) -> String {
+        let plan = &self.plan;
+        let mut text = String::from("[\n");
+        let mut random = Random(file as u64);
+        // Writing to a string does not fail.
+        for number in (file..plan.users).step_by(plan.files) {
+            let role = ["Member", "Member", "Member", "Manager"][number % 4];
+            let _ = write!(
+                text,
+                "{{\"uid\":{{\"type\":\"User\",\"id\":\"{}\"}},\"attrs\":{{\"name\":\"User Number {number}\",\"role\":\"{role}\",\
+                 \"active\":{}}},\"parents\":[{{\"type\":\"Team\",\"id\":\"Public\"}}",
+                user(number),
+                number % 50 != 49
+            );
+            for _ in 0..1 + random.below(3) {
+                let _ = write!(text, ",{{\"type\":\"Team\",\"id\":\"team-{:05}\"}}", random.below(plan.teams));
+            }
+            text.push_str("]},\n");
+        }
+        for number in (file..plan.teams).step_by(plan.files) {
+            let _ = writeln!(
+                text,
+                "{{\"uid\":{{\"type\":\"Team\",\"id\":\"team-{number:05}\"}},\"attrs\":{{\"name\":\"Team {number}\",\
+                 \"description\":\"The people who look after the data of team {number}\",\"permission\":\"write\"}},\
+                 \"parents\":[]}},"
+            );
+        }
+        for number in (file..plan.datastores).step_by(plan.files) {
+            let mut teams = |count: usize| -> String {
+                let teams: Vec<String> = (0..count)
+                    .map(|_| {
+                        format!(
+                            "{{\"__entity\":{{\"type\":\"Team\",\"id\":\"team-{:05}\"}}}}",
+                            random.below(plan.teams)
+                        )
+                    })
+                    .collect();
+                teams.join(",")
+            };
+            let (readers, writers) = (teams(2), teams(1));
+            let _ = writeln!(
+                text,
+                "{{\"uid\":{{\"type\":\"Datastore\",\"id\":\"{}\"}},\"attrs\":{{\"name\":\"Datastore {number}\",\
+                 \"readers\":[{readers}],\"writers\":[{writers}]}},\"parents\":[]}},",
+                datastore(number)
+            );
+        }
+        if file == 0 {
+            text.push_str(
+                "{\"uid\":{\"type\":\"Team\",\"id\":\"Public\"},\"attrs\":{\"name\":\"Public\",\"description\":\"\"},\
+                 \"parents\":[]},\n",
+            );
+        }
+        let end = text.trim_end_matches([',', '\n']).len();
+        text.truncate(end);
+        text.push_str("\n]\n");
+        text
+    }
+}
