@@ -3,6 +3,7 @@
 mod authorize;
 mod check;
 mod init;
+mod progress;
 mod render;
 mod serve;
 mod wait;

@@ -40,5 +40,5 @@ pub use options::{ErringForbid, Evaluator, Options, RequestProperties, ShortName
 pub use policies::PolicyInfo;
 pub use query::{Action, Entity, Part, Problem, Query};
 pub use snapshot::{Counts, Example, Snapshot};
-pub use sources::{Record, Sources};
+pub use sources::{Later, Progress, Record, Sources};
 pub use text::{Place, Span, Text};

@@ -10,7 +10,9 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use crate::app::LogFormat;
-use crate::engine::{ErringForbid, Fault, Options, RequestProperties, ShortNames, Span, Text, UnknownParents, nearest};
+use crate::engine::{
+    ErringForbid, Evaluator, Fault, Options, RequestProperties, ShortNames, Span, Text, UnknownParents, nearest,
+};
 use crate::serve::{Address, ServeSettings};
 use crate::store::{FileLimits, LoaderSettings};
 
@@ -41,6 +43,8 @@ pub struct Settings {
     pub log: String,
     /// Threads that answer requests; 0 for one on each core.
     pub worker_threads: usize,
+    /// Who is told how far reading has come. No setting: the command line decides.
+    pub progress: Option<Progress>,
 }
 
 impl Default for Settings {
@@ -59,6 +63,7 @@ impl Default for Settings {
             log_format: LogFormat::default(),
             log: "info".to_owned(),
             worker_threads: 0,
+            progress: None,
         }
     }
 }
@@ -131,6 +136,15 @@ pub const SETTINGS: &[Setting] = &[
         help: "whether types and actions may be called by the last part of their name; default true",
         read: |s, text| {
             s.options.short_names = one_of(text, &[("true", ShortNames::On), ("false", ShortNames::Off)])?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "engine.evaluator",
+        help: "who evaluates policies: `compiled`, ours with Cedar's beside it, or `cedar` alone, which is slower; default compiled",
+        read: |s, text| {
+            let choices = [("compiled", Evaluator::Compiled), ("cedar", Evaluator::Cedar)];
+            s.options.evaluator = one_of(text, &choices)?;
             Ok(())
         },
     },
@@ -315,6 +329,7 @@ impl Settings {
             sweep: self.sweep,
             events: self.events,
             rehearsal_questions: self.rehearsal_questions,
+            progress: self.progress.clone(),
             ..LoaderSettings::new(root)
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::render::{self, Stream};
-use super::{CheckArgs, FAILURE, Format, RootArgs, SUCCESS, print, refuse_settings};
+use super::{CheckArgs, FAILURE, Format, RootArgs, SUCCESS, print, progress, refuse_settings};
 use crate::app::{Settings, World, built_in};
 use crate::engine::{Fault, Faults, Severity, Snapshot};
 use crate::store;
@@ -65,7 +65,7 @@ fn compile_root(path: &Path, settings: &Settings) -> Result<Snapshot, Faults> {
         }
         tree = store::read(path, &settings.files);
     }
-    store::compile(&tree, &settings.options)
+    store::compile(&tree, &settings.options, progress::bar())
 }
 
 fn show(root: &RootArgs, snapshot: Option<&Snapshot>, faults: &[Fault]) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FAILURE, SUCCESS, ServeArgs, USAGE, print, print_error, refuse_settings, render};
+use super::{FAILURE, SUCCESS, ServeArgs, USAGE, print, print_error, progress, refuse_settings, render};
 use crate::app::{self, Settings, World};
 use crate::engine::{Example, Query, Snapshot};
 use crate::serve::Address;
@@ -18,10 +18,11 @@ pub(super) fn run(args: &ServeArgs) -> u8 {
     }
     flags.extend(args.log.iter().map(|log| ("log", log.clone())));
     flags.extend(args.log_format.iter().map(|format| ("log_format", format.clone())));
-    let settings = match args.root.settings(&flags) {
+    let mut settings = match args.root.settings(&flags) {
         Ok(settings) => settings,
         Err(faults) => return refuse_settings(&faults),
     };
+    settings.progress = progress::bar();
     if let Err(message) = app::start_logging(settings.log_format, &settings.log) {
         print_error(&message);
         return USAGE;

@@ -135,7 +135,7 @@ pub(super) fn read(
         options,
         editor: Editor::new(std::mem::take(&mut store.table)),
         file_names: std::mem::take(&mut store.file_names),
-        seen: HashMap::default(),
+        seen: HashSet::default(),
         fresh: before.is_none(),
         leaving: HashSet::default(),
         changed_above: before.is_none(),
@@ -149,10 +149,29 @@ pub(super) fn read(
     task.forget(&store, sources);
     let kept = &sources.kept;
     store.files.retain(|name, _| kept.contains(name));
+    let all = sources.entities.len() + sources.later.len();
+    let mut done = 0;
+    let mut one_more = || {
+        done += 1;
+        if let Some(progress) = &sources.progress {
+            progress.tell(done, all);
+        }
+    };
     for text in &sources.entities {
-        let uids = task.file(text);
-        let hash = part("entities", &text.name, text.content.as_bytes());
-        store.files.insert(text.name.clone(), Arc::new(FileRead { hash, uids }));
+        store.files.insert(text.name.clone(), task.file(text));
+        one_more();
+    }
+    for later in &sources.later {
+        match later.read() {
+            Ok(text) => {
+                let known = task.faults.len();
+                store.files.insert(text.name.clone(), task.file(&text));
+                // The text goes now; what is wrong with it has to be told with it.
+                task.faults[known..].iter_mut().for_each(|fault| show(fault, std::iter::once(&text)));
+            }
+            Err(fault) => task.faults.push(*fault),
+        }
+        one_more();
     }
     store.records = task.records(sources);
     task.take_away();
@@ -162,17 +181,17 @@ pub(super) fn read(
     store.file_names = task.file_names;
     let editor = task.editor;
     for fault in &mut faults[faults_before..] {
-        show(fault, sources);
+        let texts = sources.entities.iter().chain(sources.records.iter().map(|record| &record.text));
+        show(fault, texts);
     }
     store.clean = !faults[faults_before..].iter().any(|fault| fault.code.starts_with("entity-"));
     EntitiesRead { editor, store }
 }
 
 /// Gives a fault the text that its place is in, so that the line can be shown.
-fn show(fault: &mut Fault, sources: &Sources) {
+fn show<'t>(fault: &mut Fault, mut texts: impl Iterator<Item = &'t Text>) {
     let (Some(place), None) = (&fault.place, &fault.text) else { return };
-    let texts = sources.entities.iter().chain(sources.records.iter().map(|record| &record.text));
-    fault.text = texts.into_iter().find(|text| text.name == place.file).cloned();
+    fault.text = texts.find(|text| text.name == place.file).cloned();
 }
 
 /// Reading under way.
@@ -182,8 +201,8 @@ struct Task<'t> {
     options: &'t Options,
     editor: Editor,
     file_names: Vec<Arc<str>>,
-    /// What was read this time, with its place.
-    seen: HashMap<Uid, Origin>,
+    /// What of that was found again.
+    seen: HashSet<Uid>,
     /// Whether there is no store to grow from.
     fresh: bool,
     /// What was in the files that are read again or gone.
@@ -247,7 +266,13 @@ impl Task<'_> {
     }
 
     /// Reads one file.
-    fn file(&mut self, text: &Text) -> Box<[Uid]> {
+    fn file(&mut self, text: &Text) -> Arc<FileRead> {
+        let hash = part("entities", &text.name, text.content.as_bytes());
+        let uids = self.file_uids(text);
+        Arc::new(FileRead { hash, uids })
+    }
+
+    fn file_uids(&mut self, text: &Text) -> Box<[Uid]> {
         let file = self.file_number(text);
         let mut uids = Vec::new();
         if text.name.ends_with(".jsonl") {
@@ -436,7 +461,8 @@ impl Task<'_> {
         let now = EntityView::new(&self.scratch);
         let there = self.editor.view(read.uid);
         // What stands there is another file's, or was read a moment ago.
-        let taken = there.exists() && (self.seen.contains_key(&read.uid) || !self.leaving.contains(&read.uid));
+        let leaves = || self.leaving.contains(&read.uid) && !self.seen.contains(&read.uid);
+        let taken = there.exists() && !leaves();
         if taken {
             let same = there.is_same(&now);
             let first = self.place(self.editor.origin(read.uid));
@@ -453,7 +479,9 @@ impl Task<'_> {
             });
             return None;
         }
-        self.seen.insert(read.uid, origin);
+        if self.leaving.contains(&read.uid) {
+            self.seen.insert(read.uid);
+        }
         if there.exists() && there.is_same(&now) {
             self.editor.move_to(read.uid, origin);
         } else {
@@ -466,7 +494,7 @@ impl Task<'_> {
 
     /// Takes away what was in a file before and is no longer.
     fn take_away(&mut self) {
-        let gone: Vec<Uid> = self.leaving.iter().filter(|uid| !self.seen.contains_key(uid)).copied().collect();
+        let gone: Vec<Uid> = self.leaving.iter().filter(|uid| !self.seen.contains(uid)).copied().collect();
         for uid in gone {
             let view = self.editor.view(uid);
             self.changed_above |= self.vocabulary.entity_type_entry(view.ty()).is_some_and(|entry| entry.holds);

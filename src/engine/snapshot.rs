@@ -166,10 +166,9 @@ impl Snapshot {
             entities_by_type: store.count_by_type(&vocabulary),
             actions: vocabulary.actions.len(),
         };
-        let kept = |name: &str| before.and_then(|before| before.entities.file_hash(name));
         Ok(Self {
             counts,
-            revision: sources.revision(options, kept),
+            revision: sources.revision(options, |name| store.file_hash(name)),
             options: options.clone(),
             vocabulary,
             index,

@@ -1,10 +1,12 @@
 //! The texts that a snapshot is compiled from, and the hash that names them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::fault::Fault;
 use super::options::Options;
 use super::text::{Span, Text};
 
@@ -17,10 +19,65 @@ pub struct Sources {
     pub policies: Vec<Text>,
     /// Entities in Cedar's entity format: JSON arrays, or in a file that ends in `.jsonl` one entity a line.
     pub entities: Vec<Text>,
+    /// More of the same, read one by one when they are needed, so that they are not all in memory at once.
+    pub later: Vec<Later>,
     /// Names of files of entities that are what they were when the snapshot was compiled that this one grows from.
     pub kept: BTreeSet<Arc<str>>,
     /// Entities that were made from other documents, each with the place that it was made from.
     pub records: Vec<Record>,
+    /// Who is told how far reading has come.
+    pub progress: Option<Progress>,
+}
+
+/// Is told how many files of entities have been read, and of how many.
+#[derive(Clone)]
+pub struct Progress(Arc<dyn Fn(usize, usize) + Send + Sync>);
+
+impl Progress {
+    /// Tells it to this.
+    pub fn new(tell: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub(super) fn tell(&self, done: usize, all: usize) {
+        (self.0)(done, all);
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
+/// A text that can be read when it is needed.
+#[derive(Clone)]
+pub struct Later {
+    name: Arc<str>,
+    read: Arc<ReadText>,
+}
+
+type ReadText = dyn Fn() -> Result<Text, Box<Fault>> + Send + Sync;
+
+impl Later {
+    /// A text of this name. `read` gives it, the same each time, or says why it cannot.
+    pub fn new(name: Arc<str>, read: impl Fn() -> Result<Text, Box<Fault>> + Send + Sync + 'static) -> Self {
+        Self {
+            name,
+            read: Arc::new(read),
+        }
+    }
+
+    /// The text.
+    pub(super) fn read(&self) -> Result<Text, Box<Fault>> {
+        (self.read)()
+    }
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Later").field(&self.name).finish()
+    }
 }
 
 /// One entity in Cedar's JSON format, and the text that it comes from.
@@ -37,9 +94,10 @@ pub struct Record {
 impl Sources {
     /// The revision: 32 hexadecimal digits that are equal for equal content and options, in whatever order it came.
     ///
-    /// Files that are kept count with the hash that they had when they were read.
-    pub(super) fn revision(&self, options: &Options, kept: impl Fn(&str) -> Option<[u8; 32]>) -> String {
-        let mut parts: Vec<[u8; 32]> = self.kept.iter().filter_map(|name| kept(name)).collect();
+    /// Files that are kept, or read later, count with the hash that they had when they were read.
+    pub(super) fn revision(&self, options: &Options, read: impl Fn(&str) -> Option<[u8; 32]>) -> String {
+        let not_here = self.kept.iter().chain(self.later.iter().map(|later| &later.name));
+        let mut parts: Vec<[u8; 32]> = not_here.filter_map(|name| read(name)).collect();
         for (kind, texts) in [
             ("schema", &self.schema),
             ("policies", &self.policies),

@@ -175,10 +175,20 @@ pub(super) struct Editor {
     table: Table,
     /// What replaces or joins what the table has: where in `pieces`.
     drafts: Drafts,
-    pieces: Vec<Vec<u8>>,
+    pieces: Vec<Piece>,
+    /// Origins of what is new, by number, and of what is not.
+    new_origins: Vec<Origin>,
     origins: foldhash::HashMap<u32, Origin>,
     /// Ancestors beyond the parents, and the depth, where they are new.
     above: foldhash::HashMap<u32, (Box<[Uid]>, u32)>,
+}
+
+/// A part of the arena that drafts stand in.
+#[derive(Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    /// How many drafts in it are still needed.
+    drafts: u32,
 }
 
 /// Where drafts stand, by number: dense for numbers that are new, sparse for the others.
@@ -218,6 +228,7 @@ impl Editor {
             },
             table,
             pieces: Vec::new(),
+            new_origins: Vec::new(),
             origins: foldhash::HashMap::default(),
             above: foldhash::HashMap::default(),
         }
@@ -231,7 +242,8 @@ impl Editor {
     pub(super) fn view(&self, uid: Uid) -> EntityView<'_> {
         match self.drafts.get(uid.0) {
             Some((piece, start, len)) => {
-                EntityView::new(&self.pieces[piece as usize][start as usize..start as usize + len as usize])
+                let bytes = &self.pieces[piece as usize].bytes;
+                EntityView::new(&bytes[start as usize..start as usize + len as usize])
             }
             None => self.table.view(uid),
         }
@@ -243,11 +255,22 @@ impl Editor {
     }
 
     pub(super) fn origin(&self, uid: Uid) -> Origin {
-        match self.origins.get(&uid.0) {
-            Some(origin) => *origin,
-            None if uid.0 < self.drafts.first_new => self.table.origin(uid),
-            None => Origin::default(),
+        match uid.0.checked_sub(self.drafts.first_new) {
+            Some(index) => self.new_origins.get(index as usize).copied().unwrap_or_default(),
+            None => self.origins.get(&uid.0).copied().unwrap_or_else(|| self.table.origin(uid)),
         }
+    }
+
+    fn set_origin(&mut self, uid: Uid, origin: Origin) {
+        let Some(index) = uid.0.checked_sub(self.drafts.first_new) else {
+            self.origins.insert(uid.0, origin);
+            return;
+        };
+        let index = index as usize;
+        if self.new_origins.len() <= index {
+            self.new_origins.resize(index + 1, Origin::default());
+        }
+        self.new_origins[index] = origin;
     }
 
     /// The number of a name, a new one if it has none.
@@ -286,28 +309,35 @@ impl Editor {
     }
 
     fn write(&mut self, uid: Uid, write: impl FnOnce(&mut Vec<u8>)) {
-        let full = self.pieces.last().is_none_or(|piece| piece.len() >= PIECE_BYTES);
+        let full = self.pieces.last().is_none_or(|piece| piece.bytes.len() >= PIECE_BYTES);
         if full {
-            self.pieces.push(Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4));
+            self.pieces.push(Piece {
+                bytes: Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 4),
+                drafts: 0,
+            });
+        }
+        if let Some((piece, ..)) = self.drafts.get(uid.0) {
+            self.pieces[piece as usize].drafts -= 1;
         }
         let index = self.pieces.len() - 1;
         let piece = &mut self.pieces[index];
-        let start = piece.len();
-        write(piece);
-        let place = (index as u32, start as u32, (piece.len() - start) as u32);
+        let start = piece.bytes.len();
+        write(&mut piece.bytes);
+        piece.drafts += 1;
+        let place = (index as u32, start as u32, (piece.bytes.len() - start) as u32);
         self.drafts.set(uid.0, place);
     }
 
     /// Puts an entity in place of whatever stands under its name.
     pub(super) fn put(&mut self, uid: Uid, parts: &Parts<'_>, origin: Origin) {
         self.put_parts(uid, parts);
-        self.origins.insert(uid.0, origin);
+        self.set_origin(uid, origin);
     }
 
     /// Notes that an entity, unchanged, was read at another place.
     pub(super) fn move_to(&mut self, uid: Uid, origin: Origin) {
         if self.origin(uid) != origin {
-            self.origins.insert(uid.0, origin);
+            self.set_origin(uid, origin);
         }
     }
 
@@ -366,6 +396,7 @@ impl Editor {
         pages.dedup();
         for page in pages {
             let (bytes, origins) = self.page(page);
+            self.let_go(page);
             if page < self.table.pages.len() {
                 self.table.pages[page] = bytes;
                 self.table.origins[page] = origins;
@@ -375,6 +406,20 @@ impl Editor {
             }
         }
         self.table
+    }
+
+    /// Frees the parts of the arena that only drafts of this page and of earlier ones stood in.
+    fn let_go(&mut self, page: usize) {
+        let first = (page * PAGE) as u32;
+        for number in first..first + PAGE as u32 {
+            if let Some((piece, ..)) = self.drafts.get(number) {
+                let piece = &mut self.pieces[piece as usize];
+                piece.drafts -= 1;
+                if piece.drafts == 0 {
+                    *piece = Piece::default();
+                }
+            }
+        }
     }
 
     fn page(&self, page: usize) -> (Arc<[u8]>, Arc<[Origin]>) {

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::links::Links;
 use super::manifest;
-use crate::engine::{Fault, Severity, Text};
+use crate::engine::{Fault, Later, Severity, Text};
 
 /// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,11 +86,17 @@ pub struct File {
 impl File {
     /// Whether this holds entities in Cedar's own format, which can be kept from one snapshot to the next.
     pub fn is_cedars(&self) -> bool {
-        let name = &*self.text.name;
-        let is_array = || name.ends_with(".json") && self.text.content.trim_start().starts_with('[');
-        self.kind == Kind::Entities && (name.ends_with(".jsonl") || is_array())
+        is_cedars(self.kind, &self.text)
     }
 }
+
+fn is_cedars(kind: Kind, text: &Text) -> bool {
+    let is_array = || text.name.ends_with(".json") && text.content.trim_start().starts_with('[');
+    kind == Kind::Entities && (text.name.ends_with(".jsonl") || is_array())
+}
+
+/// How many bytes of entities are held from reading to compiling; beyond that, files are read once more.
+const HELD_BYTES_MAX: usize = 16 << 20;
 
 /// What one pass found.
 #[derive(Clone, Debug, Default)]
@@ -99,8 +105,11 @@ pub struct Tree {
     pub files: Vec<File>,
     /// Files that are as they were, and whose content is no longer held.
     pub kept: BTreeSet<Arc<str>>,
+    /// Files of entities that are not held, since there are many.
+    pub later: Vec<Later>,
     /// What the next pass may compare with.
     pub(super) seen: Seen,
+    held_bytes: usize,
     /// Faults of reading: whoever finds one here refuses the tree.
     pub faults: Vec<Fault>,
     /// Directories in which changes matter, and which.
@@ -121,8 +130,17 @@ struct SeenFile {
     /// Whether another change would show in the stamp.
     settled: bool,
     hash: Hash,
-    /// None if a snapshot holds what it says.
-    text: Option<Text>,
+    content: Content,
+}
+
+/// What of a file's content is at hand.
+#[derive(Clone, Debug)]
+enum Content {
+    Held(Text),
+    /// To be read again when it is needed.
+    Later,
+    /// A snapshot holds what it says.
+    Kept,
 }
 
 /// SHA-256 of a file's content.
@@ -132,14 +150,13 @@ impl Seen {
     /// Lets go of the contents that a snapshot can keep.
     pub(super) fn let_go(&mut self) {
         for file in self.0.values_mut() {
-            let text = file.text.take();
-            file.text = text.filter(|text| {
-                !File {
-                    kind: file.kind,
-                    text: text.clone(),
-                }
-                .is_cedars()
-            });
+            let goes = match &file.content {
+                Content::Held(text) => is_cedars(file.kind, text),
+                Content::Later | Content::Kept => true,
+            };
+            if goes {
+                file.content = Content::Kept;
+            }
         }
     }
 
@@ -241,7 +258,7 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
             && seen.stamp == entry.stamp
         {
             total += entry.stamp.size;
-            tree.take_again(&entry.name, seen.clone());
+            tree.take_again(entry, seen.clone(), limits);
             continue;
         }
         match read_still(entry, limits) {
@@ -265,14 +282,14 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
                     stamp,
                     settled: stamp.is_settled(),
                     hash,
-                    text: None,
+                    content: Content::Later,
                 };
                 match seen.filter(|seen| seen.hash == hash) {
                     Some(seen) => {
-                        let text = seen.text.clone();
-                        tree.take_again(&entry.name, SeenFile { text, ..now });
+                        let content = seen.content.clone();
+                        tree.take_again(entry, SeenFile { content, ..now }, limits);
                     }
-                    None => tree.add(now, &entry.name, content),
+                    None => tree.add(entry, now, content, limits),
                 }
             }
             Err(Refused::Moved) => {
@@ -299,21 +316,23 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
 
 impl Tree {
     /// Takes a file as it was.
-    fn take_again(&mut self, name: &str, seen: SeenFile) {
-        let name: Arc<str> = name.into();
-        match &seen.text {
-            Some(text) => self.files.push(File {
+    fn take_again(&mut self, entry: &Entry, seen: SeenFile, limits: &FileLimits) {
+        let name: Arc<str> = entry.name.as_str().into();
+        match &seen.content {
+            Content::Held(text) => self.files.push(File {
                 kind: seen.kind,
                 text: text.clone(),
             }),
-            None => {
+            Content::Later => self.later.push(entry.later(name.clone(), seen.stamp, seen.hash, *limits)),
+            Content::Kept => {
                 self.kept.insert(name.clone());
             }
         }
         self.seen.0.insert(name, seen);
     }
 
-    fn add(&mut self, seen: SeenFile, name: &str, content: String) {
+    fn add(&mut self, entry: &Entry, mut seen: SeenFile, content: String, limits: &FileLimits) {
+        let name = entry.name.as_str();
         let refuse = |message: &str, help: &str| Fault::error("file-content", message).in_file(name).help(help);
         if content.starts_with('\u{feff}') {
             self.faults
@@ -328,15 +347,13 @@ impl Tree {
             ));
         } else {
             let text = Text::new(name, content);
-            let kind = seen.kind;
-            self.seen.0.insert(
-                text.name.clone(),
-                SeenFile {
-                    text: Some(text.clone()),
-                    ..seen
-                },
-            );
-            self.files.push(File { kind, text });
+            if is_cedars(seen.kind, &text) {
+                self.held_bytes += text.content.len();
+            }
+            if !is_cedars(seen.kind, &text) || self.held_bytes <= HELD_BYTES_MAX {
+                seen.content = Content::Held(text);
+            }
+            self.take_again(entry, seen, limits);
         }
     }
 
@@ -400,6 +417,23 @@ impl Stamp {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let changed = i128::from(self.changed.0) * 1_000_000_000 + i128::from(self.changed.1);
         now.as_nanos().cast_signed() - changed > 100_000_000
+    }
+}
+
+impl Entry {
+    /// The file, to be read once more when it is needed.
+    fn later(&self, name: Arc<str>, stamp: Stamp, hash: Hash, limits: FileLimits) -> Later {
+        let entry = Self {
+            kind: self.kind,
+            name: self.name.clone(),
+            real: self.real.clone(),
+            stamp,
+        };
+        Later::new(name, move || match read_file(&entry, &limits) {
+            Ok(content) if hash == *Sha256::digest(content.as_bytes()) => Ok(Text::new(entry.name.as_str(), content)),
+            Ok(_) | Err(Refused::Moved) => Err(Box::new(never_still(&entry.name))),
+            Err(Refused::Fault(fault)) => Err(fault),
+        })
     }
 }
 

@@ -19,7 +19,7 @@ use super::files::{self, Closely, FileLimits, Kind, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
 use super::watch::Watch;
 use crate::directory;
-use crate::engine::{Fault, Faults, Options, Snapshot, Sources, Text};
+use crate::engine::{Fault, Faults, Options, Progress, Snapshot, Sources, Text};
 
 /// Parsing recurses with the depth of a policy; the loader's stack is where it may.
 const STACK_BYTES: usize = 64 << 20;
@@ -57,6 +57,8 @@ pub struct LoaderSettings {
     pub events: bool,
     /// How many questions to try on new policies and data before they go live.
     pub rehearsal_questions: usize,
+    /// Who is told how far reading has come.
+    pub progress: Option<Progress>,
 }
 
 impl LoaderSettings {
@@ -71,6 +73,7 @@ impl LoaderSettings {
             sweep: Duration::from_secs(5),
             events: true,
             rehearsal_questions: 10_000,
+            progress: None,
         }
     }
 }
@@ -90,12 +93,10 @@ impl Loader {
     /// # Errors
     /// The system has no thread to spare.
     pub fn start(settings: LoaderSettings, live: Arc<Live>) -> std::io::Result<Self> {
-        let options = settings.options.clone();
-        Self::start_with(
-            settings,
-            live,
-            Box::new(move |tree, before| compile_from(tree, before, &options)),
-        )
+        let (options, progress) = (settings.options.clone(), settings.progress.clone());
+        let compile =
+            move |tree: &Tree, before: Option<&Snapshot>| compile_from(tree, before, &options, progress.clone());
+        Self::start_with(settings, live, Box::new(compile))
     }
 
     fn start_with(settings: LoaderSettings, live: Arc<Live>, compile: Compile) -> std::io::Result<Self> {
@@ -124,14 +125,21 @@ impl Drop for Loader {
 ///
 /// # Errors
 /// All faults, of reading, of the directory and of the engine.
-pub fn compile(tree: &Tree, options: &Options) -> Result<Snapshot, Faults> {
-    compile_from(tree, None, options)
+pub fn compile(tree: &Tree, options: &Options, progress: Option<Progress>) -> Result<Snapshot, Faults> {
+    compile_from(tree, None, options, progress)
 }
 
-fn compile_from(tree: &Tree, before: Option<&Snapshot>, options: &Options) -> Result<Snapshot, Faults> {
+fn compile_from(
+    tree: &Tree,
+    before: Option<&Snapshot>,
+    options: &Options,
+    progress: Option<Progress>,
+) -> Result<Snapshot, Faults> {
     // A file that could not be read leaves a hole, and what would be said about the rest could be wrong.
     let warnings = Faults::check(tree.faults.clone())?;
-    let sources = sources(&tree.files, tree.kept.clone());
+    let mut sources = sources(&tree.files, tree.kept.clone());
+    sources.0.later.clone_from(&tree.later);
+    sources.0.progress = progress;
     Ok(compile_sources(sources, before, options)?.with_warnings(warnings))
 }
 
@@ -465,7 +473,7 @@ mod tests {
     use super::*;
 
     fn snapshot(tree: &Tree) -> Result<Snapshot, Faults> {
-        compile(tree, &Options::default())
+        compile(tree, &Options::default(), None)
     }
 
     /// A root with one policy that can be edited.

@@ -60,7 +60,7 @@ fn listed() -> Root {
 fn is_taken(root: &Root) -> bool {
     let tree = store::read(root.path(), &FileLimits::default());
     assert!(!tree.moved, "nobody writes");
-    store::compile(&tree, &Options::default()).is_ok()
+    store::compile(&tree, &Options::default(), None).is_ok()
 }
 
 #[test]

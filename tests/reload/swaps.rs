@@ -61,7 +61,7 @@ impl Version {
         write_rest(&root, "");
         self.write(&root, "policies");
         let tree = store::read(root.path(), &FileLimits::default());
-        let snapshot = store::compile(&tree, &Options::default()).expect("a good version");
+        let snapshot = store::compile(&tree, &Options::default(), None).expect("a good version");
         snapshot.revision().to_owned()
     }
 }
