@@ -1,6 +1,7 @@
 //! The command line: what was typed, and what it means.
 
 mod authorize;
+mod bench;
 mod check;
 mod init;
 mod progress;
@@ -10,6 +11,7 @@ mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -19,7 +21,7 @@ use crate::store;
 
 /// It worked; the answer is allow.
 const SUCCESS: u8 = 0;
-/// It did not: files with faults, an address in use, a sidecar that is not there.
+/// It did not: files with faults, an address in use, a sidecar that is not there, a budget that is missed.
 const FAILURE: u8 = 1;
 /// The command line or the settings are wrong. clap uses the same.
 const USAGE: u8 = 2;
@@ -56,6 +58,8 @@ enum Command {
     Init(InitArgs),
     /// Wait until a sidecar is ready: also a health check for containers.
     Wait(WaitArgs),
+    /// Measure decisions on your own files, or a running sidecar, and hold them to budgets.
+    Bench(BenchArgs),
 }
 
 /// Where the files are, and how settings are chosen: alike for all commands that read a root.
@@ -153,6 +157,58 @@ struct WaitArgs {
     timeout: f64,
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 measured, and within the budgets, 1 a budget is missed or nothing could be measured, \
+                  2 wrong usage or settings.\n\n\
+                  Examples:\n  gatepost bench demo\n  gatepost bench demo --growth --html report.html\n  \
+                  gatepost bench demo --requests recorded.jsonl --budget p99=200us --budget rate=100000\n  \
+                  gatepost bench --url http://127.0.0.1:8180 --requests recorded.jsonl --connections 64\n\n\
+                  docs/measuring.md says what the figures are, and what they are not."
+)]
+struct BenchArgs {
+    #[command(flatten)]
+    root: RootArgs,
+    /// A running sidecar to measure: `http://127.0.0.1:8180` or `unix:/path/to.sock`. Without it, decisions are measured
+    /// in this process.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// What to ask: a file of AuthZEN evaluations, as a JSON array, an object with `evaluations`, or one JSON object on
+    /// each line. Without it, questions are made of the root's own entities.
+    #[arg(long, value_name = "FILE")]
+    requests: Option<PathBuf>,
+    /// How long to measure, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    seconds: Duration,
+    /// How long to ask without measuring first, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    warm_up: Duration,
+    /// How many threads decide.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, conflicts_with = "url",
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: u16,
+    /// How many connections ask, each one request at a time.
+    #[arg(long, value_name = "COUNT", default_value_t = 16, requires = "url",
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    connections: u16,
+    /// Which questions are made: the same seed makes the same of the same files.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// Also measure by how many different questions take turns: 1, 64, 4096 and all. Takes `--seconds` once more.
+    #[arg(long, conflicts_with = "url")]
+    growth: bool,
+    /// Fail if it is missed: `p50`, `p90`, `p99` or `p99.9` at most, as in `p99=200us` (ns, us, ms, s), or decisions a
+    /// second at least, as in `rate=100000`. May be given more than once.
+    #[arg(long, value_name = "BUDGET")]
+    budget: Vec<bench::Budget>,
+    /// Print one JSON document instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Also write a page with charts, which needs nothing but itself.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
 /// For whom output is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
@@ -172,6 +228,7 @@ impl Arguments {
             Command::Authorize(args) => authorize::run(&args),
             Command::Init(args) => init::run(&args),
             Command::Wait(args) => wait::run(&args),
+            Command::Bench(args) => bench::run(&args),
         };
         ExitCode::from(code)
     }
@@ -222,6 +279,15 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
         None => Err("write it as KEY=VALUE, for example `log=debug`".to_owned()),
     }
+}
+
+/// A time of at most an hour.
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| *seconds <= 3600.0)
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| "write a number of seconds, at most 3600, for example `2.5`".to_owned())
 }
 
 /// The settings, for `serve --help`.

@@ -266,7 +266,16 @@ fn an_address_that_others_could_reach_is_refused() {
 #[test]
 fn help_teaches() {
     let help = out(&run(&["--help"]));
-    for words in ["serve", "check", "authorize", "init", "wait", "Exit codes", "Try:"] {
+    for words in [
+        "serve",
+        "check",
+        "authorize",
+        "init",
+        "wait",
+        "bench",
+        "Exit codes",
+        "Try:",
+    ] {
         assert!(help.contains(words), "{words}");
     }
     let settings = out(&run(&["serve", "--help"]));

@@ -16,6 +16,7 @@ mod support;
 
 mod access_model;
 mod bad_requests;
+mod bench_command;
 mod clinic;
 mod clinic_cases;
 mod command_line;

@@ -11,7 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::app::LogFormat;
 use crate::engine::{
-    ErringForbid, Evaluator, Fault, Options, RequestProperties, ShortNames, Span, Text, UnknownParents, nearest,
+    ErringForbid, Evaluator, Fault, Options, Progress, RequestProperties, ShortNames, Span, Text, UnknownParents,
+    nearest,
 };
 use crate::serve::{Address, ServeSettings};
 use crate::store::{FileLimits, LoaderSettings};
