@@ -29,23 +29,28 @@ pub(crate) enum Mix {
     Hot,
 }
 
-pub(crate) static FAMILIES: [Family; 3] = [
+pub(crate) static FAMILIES: [Family; 4] = [
     Family {
         name: "policies-of-other-actions",
         sizes: &[10, 100, 1_000, 10_000],
         world: worlds::with_policies_of_other_actions,
         mixes: &[Mix::Random],
     },
-    // What the index does not help with: every scope is looked at.
     Family {
         name: "policies-of-the-same-action",
-        sizes: &[10, 100, 1_000],
+        sizes: &[10, 100, 1_000, 10_000],
         world: worlds::with_policies_of_the_same_action,
         mixes: &[Mix::Random],
     },
     Family {
+        name: "links-of-the-same-action",
+        sizes: &[10, 100, 1_000, 10_000],
+        world: worlds::with_links_of_the_same_action,
+        mixes: &[Mix::Random],
+    },
+    Family {
         name: "entities",
-        sizes: &[10, 1_000, 10_000, 100_000],
+        sizes: &[10, 1_000, 10_000, 100_000, 1_000_000],
         world: worlds::with_entities,
         mixes: &[Mix::Random, Mix::Hot],
     },

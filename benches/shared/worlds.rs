@@ -83,6 +83,40 @@ pub(crate) fn with_policies_of_the_same_action(count: usize) -> World {
     world(policies, ENTITIES)
 }
 
+/// The same with links of one template, each a grant of one document to a group; the group of each tenth is one that is
+/// asked about, and its document is not.
+pub(crate) fn with_links_of_the_same_action(count: usize) -> World {
+    let mut world = world(
+        format!(
+            "{DECIDING}@id(\"share\") permit (principal in ?principal, action == Action::\"view\", resource == ?resource) \
+             when {{ !principal.suspended }};"
+        ),
+        ENTITIES,
+    );
+    let links: Vec<Value> = (0..count)
+        .map(|number| {
+            let group = if number % 10 == 0 {
+                format!("g{}", number / 10 % 10)
+            } else {
+                format!("x{number}")
+            };
+            json!({
+                "template_id": "share",
+                "link_id": format!("share-{number}"),
+                "args": {
+                    "?principal": format!("Group::\"{group}\""),
+                    "?resource": format!("Doc::\"shared-{number}\""),
+                },
+            })
+        })
+        .collect();
+    world
+        .sources
+        .policies
+        .push(Text::new("policies/links.json", Value::Array(links).to_string()));
+    world
+}
+
 /// A world with so many entities, ten or more, and just the policies that decide.
 pub(crate) fn with_entities(count: usize) -> World {
     world(DECIDING.to_owned(), count)

@@ -273,16 +273,16 @@ impl Task<'_> {
     }
 
     fn file_uids(&mut self, text: &Text) -> Box<[Uid]> {
-        let file = self.file_number(text);
+        let mut cursor = Cursor::new(self.file_number(text));
         let mut uids = Vec::new();
         if text.name.ends_with(".jsonl") {
             for line in text.content.lines().filter(|line| !line.trim().is_empty()) {
-                uids.extend(self.raw(line.trim(), text, file));
+                uids.extend(self.raw(line.trim(), text, &mut cursor));
             }
             return uids.into();
         }
         let mut reader = serde_json::Deserializer::from_str(&text.content);
-        let each = Each(|raw: &str| uids.extend(self.raw(raw, text, file)));
+        let each = Each(|raw: &str| uids.extend(self.raw(raw, text, &mut cursor)));
         let read = serde::Deserializer::deserialize_seq(&mut reader, each).and_then(|()| reader.end());
         if let Err(error) = read {
             self.faults.push(json_fault("entity-syntax", text, &JsonError::from_serde(&error)));
@@ -291,8 +291,9 @@ impl Task<'_> {
     }
 
     /// Reads one entity of a text.
-    fn raw(&mut self, raw: &str, text: &Text, file: u32) -> Option<Uid> {
+    fn raw(&mut self, raw: &str, text: &Text, cursor: &mut Cursor) -> Option<Uid> {
         let span = text.span_of(raw);
+        let origin = cursor.at(text, span.offset);
         let json = match Json::read(raw.as_bytes(), FILE_DEPTH_MAX) {
             Ok(json) => json,
             Err(error) => {
@@ -306,7 +307,7 @@ impl Task<'_> {
             }
         };
         let schema = self.schema;
-        self.entity(&json, text, span, file, || {
+        self.entity(&json, text, span, origin, || {
             PublicEntity::from_json_str(raw, Some(schema)).map_err(Box::new)
         })
     }
@@ -315,11 +316,17 @@ impl Task<'_> {
     fn records(&mut self, sources: &Sources) -> Arc<[Uid]> {
         let mut uids = Vec::new();
         for record in &sources.records {
-            let file = self.file_number(&record.text);
+            let place = record.text.place(record.span);
+            let origin = Origin {
+                file: self.file_number(&record.text),
+                line: place.line as u32,
+                column: place.column as u32,
+                offset: record.span.offset as u32,
+            };
             let json = Json::from(&record.entity);
             let schema = self.schema;
             let slowly = || PublicEntity::from_json_value(record.entity.clone(), Some(schema)).map_err(Box::new);
-            uids.extend(self.entity(&json, &record.text, record.span, file, slowly));
+            uids.extend(self.entity(&json, &record.text, record.span, origin, slowly));
         }
         uids.into()
     }
@@ -330,7 +337,7 @@ impl Task<'_> {
         json: &Json<'_>,
         text: &Text,
         span: Span,
-        file: u32,
+        origin: Origin,
         slowly: impl FnOnce() -> Result<PublicEntity, Box<EntitiesError>>,
     ) -> Option<Uid> {
         self.tail.clear();
@@ -363,7 +370,7 @@ impl Task<'_> {
                 }
             }
         };
-        self.take(&read, text, span, file)
+        self.take(&read, text, span, origin)
     }
 
     /// An entity in the plainest form: what the schema declares, by its exact names.
@@ -438,14 +445,7 @@ impl Task<'_> {
     }
 
     /// Puts an entity into the table, unless it is there already.
-    fn take(&mut self, read: &EntityRead, text: &Text, span: Span, file: u32) -> Option<Uid> {
-        let place = text.place(span);
-        let origin = Origin {
-            file,
-            line: place.line as u32,
-            column: place.column as u32,
-            offset: span.offset as u32,
-        };
+    fn take(&mut self, read: &EntityRead, text: &Text, span: Span, origin: Origin) -> Option<Uid> {
         let parts = Parts {
             ty: read.ty,
             id: read.id.as_bytes(),
@@ -709,6 +709,36 @@ struct Closure {
     /// Ancestors and depth, of those that others can be in.
     done: HashMap<Uid, (Box<[Uid]>, usize)>,
     deepest: Option<(Uid, usize)>,
+}
+
+/// Goes through a text from front to back and says where it is: a machine may write a million entities in one line.
+struct Cursor {
+    at: Origin,
+}
+
+impl Cursor {
+    fn new(file: u32) -> Self {
+        Self {
+            at: Origin {
+                file,
+                line: 1,
+                column: 1,
+                offset: 0,
+            },
+        }
+    }
+
+    fn at(&mut self, text: &Text, offset: usize) -> Origin {
+        let passed = text.content.get(self.at.offset as usize..offset).unwrap_or_default();
+        if let Some(newline) = passed.rfind('\n') {
+            self.at.line += passed.bytes().filter(|byte| *byte == b'\n').count() as u32;
+            self.at.column = 1 + passed[newline + 1..].chars().count() as u32;
+        } else {
+            self.at.column += passed.chars().count() as u32;
+        }
+        self.at.offset = offset as u32;
+        self.at
+    }
 }
 
 /// An entity as it was read; its values stand in the tail.
