@@ -11,9 +11,9 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use memchr::{memchr, memchr2};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::{Connection, Phase};
@@ -25,16 +25,16 @@ const LINE_MAX: usize = 64 << 10;
 const ENDING: &[u8] = b"\n\n";
 
 /// A stream whose incoming bytes are looked at.
-pub(super) struct Strict<S> {
+pub(super) struct Strict<'c, S> {
     stream: S,
     scanner: Scanner,
-    connection: Arc<Connection>,
+    connection: &'c Connection,
     /// What still has to be said of a refused message.
     ending: &'static [u8],
 }
 
-impl<S> Strict<S> {
-    pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
+impl<'c, S> Strict<'c, S> {
+    pub(super) fn new(stream: S, connection: &'c Connection) -> Self {
         Self {
             stream,
             scanner: Scanner::default(),
@@ -44,7 +44,7 @@ impl<S> Strict<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Strict<'_, S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.scanner.state == State::Refused {
@@ -75,7 +75,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Strict<S> {
+impl<S: AsyncWrite + Unpin> Strict<'_, S> {
     /// An answer that is not taken at once has a time in which it must be taken whole.
     fn wrote(&self, result: &Poll<io::Result<usize>>) {
         if result.is_pending() {
@@ -84,7 +84,7 @@ impl<S: AsyncWrite + Unpin> Strict<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<'_, S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write(cx, buf);
@@ -176,8 +176,7 @@ impl Scanner {
                     at += skipped as usize;
                 }
                 State::Line => {
-                    let end = bytes[at..].iter().position(|byte| *byte == b'\n').map(|end| at + end);
-                    let Some(end) = end else {
+                    let Some(end) = memchr(b'\n', &bytes[at..]).map(|end| at + end) else {
                         if self.line.len() + bytes.len() - at <= LINE_MAX {
                             self.line.extend_from_slice(&bytes[at..]);
                             return bytes.len();
@@ -224,7 +223,7 @@ impl Scanner {
     /// Takes one line with its end.
     fn take(&mut self, line: &[u8]) -> Result<(), Refused> {
         let line = line.strip_suffix(b"\r\n").ok_or(Refused)?;
-        if line.contains(&b'\r') || line.contains(&0) {
+        if memchr2(b'\r', 0, line).is_some() {
             return Err(Refused);
         }
         match self.part {
@@ -258,19 +257,20 @@ impl Scanner {
     }
 
     fn header(&mut self, line: &[u8]) -> Result<(), Refused> {
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(Refused)?;
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         // A space in a name: a folded line, or one before the colon.
-        if name.is_empty() || name.iter().any(|byte| byte.is_ascii_whitespace()) {
+        let colon = line.iter().position(|byte| ENDS_NAME[usize::from(*byte)]).ok_or(Refused)?;
+        let name = &line[..colon];
+        if name.is_empty() || line[colon] != b':' {
             return Err(Refused);
         }
+        let value = || line[colon + 1..].trim_ascii();
         if name.eq_ignore_ascii_case(b"content-length") {
             if self.chunked || self.content_length.is_some() {
                 return Err(Refused);
             }
-            self.content_length = Some(number(value, 10).ok_or(Refused)?);
+            self.content_length = Some(number(value(), 10).ok_or(Refused)?);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            if self.chunked || self.content_length.is_some() || !value.eq_ignore_ascii_case(b"chunked") {
+            if self.chunked || self.content_length.is_some() || !value().eq_ignore_ascii_case(b"chunked") {
                 return Err(Refused);
             }
             self.chunked = true;
@@ -289,6 +289,17 @@ impl Scanner {
         Ok(())
     }
 }
+
+/// The bytes at which a header's name ends, and those that must not come before its colon.
+static ENDS_NAME: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        ends[byte] = byte == b':' as usize || (byte as u8).is_ascii_whitespace();
+        byte += 1;
+    }
+    ends
+};
 
 /// Digits and nothing else.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {

@@ -1,16 +1,20 @@
 //! One request, from its head to its answer.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use futures_util::FutureExt;
-use http_body_util::BodyExt;
 use http_body_util::Either;
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use tower::ServiceExt;
 
@@ -18,6 +22,7 @@ use super::authzen::{self, Answer, BatchRules, Inherit, Metadata};
 use super::connections::{Connection, Connections, Patience, Phase};
 use super::guard::{Head, Hosts, nothing_here};
 use super::operations;
+use super::quiet::poll_frame;
 use super::reply::{self, Body, Problem};
 use super::tally::{Tally, add};
 use crate::engine::Snapshot;
@@ -182,80 +187,85 @@ impl Service {
 
     /// Answers one request.
     pub(super) async fn respond(
-        self: Arc<Self>,
+        &self,
         hosts: &Hosts,
         connection: &Connection,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         connection.enter(Phase::Busy);
-        let request_id = Head::of(request.headers()).request_id.cloned();
-        let answered = AssertUnwindSafe(self.answer(hosts, request)).catch_unwind().await;
-        let mut response = match answered {
-            Ok(Ok(response)) => response,
-            Ok(Err(problem)) => problem.into_response(),
+        let (parts, body) = request.into_parts();
+        let head = Head::of(&parts.headers);
+        let request_id = head.request_id.cloned();
+        let route = self.route(&parts, &head, hosts);
+        let answered = AssertUnwindSafe(async {
+            match route? {
+                Route::Decision(ask) => {
+                    let body = self.body(body).await.inspect_err(|_| add(&self.tally.refused))?;
+                    self.decide(ask, &body, parts.headers)
+                }
+                // Rare, and its future is large.
+                Route::Operation(path) => Box::pin(self.operate(path, Request::from_parts(parts, body))).await,
+            }
+        });
+        let Answered { mut response, revision } = match answered.catch_unwind().await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(problem)) => problem.into_response().into(),
             Err(_) => {
                 add(&self.tally.panics);
                 tracing::error!("a request broke off inside; this is a mistake in gatepost");
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response().into()
             }
         };
         let headers = response.headers_mut();
+        // A decision names the revision that it was made from; any other answer the one that is live.
+        let revision = revision.or_else(|| self.live.current().as_ref().map(|live| header_of(&live.snapshot)));
+        if let Some(revision) = revision {
+            headers.insert(REVISION, revision);
+        }
         if let Some(id) = request_id {
             headers.insert(REQUEST_ID, id);
-        }
-        // A decision names the revision that it was made from; any other answer the one that is live.
-        if !headers.contains_key(&REVISION)
-            && let Some(generation) = self.live.current().as_ref()
-        {
-            headers.insert(REVISION, revision(&generation.snapshot));
         }
         connection.enter(Phase::Idle);
         Ok(response)
     }
 
-    async fn answer(
-        self: &Arc<Self>,
-        hosts: &Hosts,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
-        let refused = |problem| {
-            add(&self.tally.refused);
-            problem
-        };
-        let head = Head::of(request.headers());
-        head.check(request.uri(), hosts).map_err(refused)?;
-        let ask = match request.uri().path() {
+    /// Where a request goes, if its head may go anywhere.
+    fn route(&self, parts: &Parts, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
+        self.find_route(parts, head, hosts).inspect_err(|_| add(&self.tally.refused))
+    }
+
+    fn find_route(&self, parts: &Parts, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
+        head.check(&parts.uri, hosts)?;
+        let ask = match parts.uri.path() {
             authzen::EVALUATION => Ask::One,
             authzen::EVALUATIONS => Ask::Batch,
             path => {
                 // A decision point with a path of its own is described behind the well-known one too.
                 let is_configuration = self.metadata.paths.iter().any(|known| known == path);
-                if !is_configuration && !operations::PATHS.contains(&path) {
-                    return Err(refused(nothing_here(request.method())));
+                let known = operations::PATHS.into_iter().find(|known| *known == path);
+                let Some(path) = known.or(is_configuration.then_some(authzen::CONFIGURATION)) else {
+                    return Err(nothing_here(&parts.method));
+                };
+                if parts.method != Method::GET {
+                    return Err(Problem::not_allowed("only GET is supported here", "GET"));
                 }
-                if request.method() != Method::GET {
-                    return Err(refused(Problem::not_allowed("only GET is supported here", "GET")));
-                }
-                if is_configuration {
-                    *request.uri_mut() = Uri::from_static(authzen::CONFIGURATION);
-                }
-                return Ok(self.route(request).await);
+                return Ok(Route::Operation(path));
             }
         };
-        if request.method() != Method::POST {
-            return Err(refused(Problem::not_allowed("only POST is supported here", "POST")));
+        if parts.method != Method::POST {
+            return Err(Problem::not_allowed("only POST is supported here", "POST"));
         }
-        head.check_json().map_err(refused)?;
-        let body = self.body(request.into_body()).await.map_err(refused)?;
-        self.decide(ask, &body)
+        head.check_json()?;
+        Ok(Route::Decision(ask))
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn operate(&self, path: &'static str, mut request: Request<Incoming>) -> Result<Answered, Problem> {
         let Some(router) = self.router.get() else {
-            return Problem::new(StatusCode::NOT_FOUND, "there is nothing here").into_response();
+            return Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing here"));
         };
+        *request.uri_mut() = Uri::from_static(path);
         match router.clone().oneshot(request.map(axum::body::Body::new)).await {
-            Ok(response) => response.map(Either::Right),
+            Ok(response) => Ok(response.map(Either::Right).into()),
             Err(never) => match never {},
         }
     }
@@ -270,7 +280,13 @@ impl Service {
         if body.size_hint().lower() > max as u64 {
             return Err(too_large());
         }
-        match tokio::time::timeout(self.limits.body_timeout, collect(body, max)).await {
+        let mut collecting = pin!(collect(body, max));
+        // Most bodies came with their heads, and need no timer.
+        let collected = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
+            Poll::Ready(collected) => Ok(collected),
+            Poll::Pending => Box::pin(tokio::time::timeout(self.limits.body_timeout, collecting)).await,
+        };
+        match collected {
             Ok(Ok(Some(bytes))) => Ok(bytes),
             Ok(Ok(None)) => Err(too_large()),
             Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off").and_close()),
@@ -278,8 +294,8 @@ impl Service {
         }
     }
 
-    /// One snapshot for the whole of it.
-    fn decide(&self, ask: Ask, body: &[u8]) -> Result<Response<Body>, Problem> {
+    /// One snapshot for the whole of it. `headers` are the request's, which nobody needs any more.
+    fn decide(&self, ask: Ask, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
         let generation = self.live.current();
         let Some(generation) = generation.as_ref() else {
             let message = "no policies have loaded yet: see /status";
@@ -300,9 +316,9 @@ impl Service {
                 Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
             }
         };
-        let mut response = match answered {
+        let response = match answered {
             Ok(Answer { body, policy_errors }) => {
-                let mut response = reply::json(StatusCode::OK, body);
+                let mut response = reply::json_in(headers, StatusCode::OK, body);
                 if policy_errors > 0 {
                     response.headers_mut().insert(POLICY_ERRORS, policy_errors.into());
                 }
@@ -310,8 +326,32 @@ impl Service {
             }
             Err(problem) => problem.into_response(),
         };
-        response.headers_mut().insert(REVISION, revision(snapshot));
-        Ok(response)
+        Ok(Answered {
+            response,
+            revision: Some(header_of(snapshot)),
+        })
+    }
+}
+
+/// Where a request goes.
+enum Route {
+    Decision(Ask),
+    /// To the route of this path.
+    Operation(&'static str),
+}
+
+/// An answer, and the revision that it was made from if it was made from one.
+struct Answered {
+    response: Response<Body>,
+    revision: Option<HeaderValue>,
+}
+
+impl From<Response<Body>> for Answered {
+    fn from(response: Response<Body>) -> Self {
+        Self {
+            response,
+            revision: None,
+        }
     }
 }
 
@@ -319,7 +359,9 @@ impl Service {
 async fn collect(mut body: Incoming, max: usize) -> Result<Option<Bytes>, hyper::Error> {
     let mut whole: Option<Bytes> = None;
     let mut parts: Vec<u8> = Vec::new();
-    while let Some(frame) = body.frame().await {
+    while !body.is_end_stream()
+        && let Some(frame) = poll_fn(|cx| poll_frame(&mut body, cx)).await
+    {
         let Ok(data) = frame?.into_data() else { continue };
         if parts.len() + whole.as_ref().map_or(0, Bytes::len) + data.len() > max {
             return Ok(None);
@@ -338,7 +380,16 @@ async fn collect(mut body: Incoming, max: usize) -> Result<Option<Bytes>, hyper:
     Ok(Some(whole.unwrap_or_else(|| parts.into())))
 }
 
-fn revision(snapshot: &Snapshot) -> HeaderValue {
-    // Hexadecimal digits are a header value.
-    HeaderValue::from_str(snapshot.revision()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+/// A snapshot's revision as a header. Each thread keeps the one that it made last.
+fn header_of(snapshot: &Snapshot) -> HeaderValue {
+    thread_local! {
+        static LAST: RefCell<HeaderValue> = const { RefCell::new(HeaderValue::from_static("")) };
+    }
+    LAST.with_borrow_mut(|last| {
+        if last.as_bytes() != snapshot.revision().as_bytes() {
+            // Hexadecimal digits are a header value.
+            *last = HeaderValue::from_str(snapshot.revision()).unwrap_or(HeaderValue::from_static("unknown"));
+        }
+        last.clone()
+    })
 }
