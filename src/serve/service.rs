@@ -139,6 +139,11 @@ fn answered(
     rules: BatchRules,
     tally: &Tally,
 ) -> Result<Answer, Problem> {
+    if ask == Ask::One
+        && let Some(answer) = authzen::evaluate_plain(snapshot, body, depth_max, tally)
+    {
+        return answer;
+    }
     let root = Json::read(body, depth_max).map_err(|error| {
         add(&tally.problems);
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is not valid JSON: {error}"))

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 
-use super::question::{Inherited, Members, Wrong, worded};
+use super::question::{Inherited, Members, Written, Wrong, worded};
 use crate::engine::json::Json;
 use crate::engine::{Decision, Problem as EngineProblem, Query, Snapshot};
 use crate::serve::reply::{Problem, write_error};
@@ -50,16 +50,29 @@ const VALUES_MAX: usize = 1_000_000;
 const ALLOW: &[u8] = b"{\"decision\":true}";
 const DENY: &[u8] = b"{\"decision\":false}";
 
+/// Answers one evaluation that is written plainly. None if it is not, and has to be read thoroughly.
+pub(in crate::serve) fn evaluate_plain(
+    snapshot: &Snapshot,
+    text: &[u8],
+    depth_max: usize,
+    tally: &Tally,
+) -> Option<Result<Answer, Problem>> {
+    let written = Written::read(std::str::from_utf8(text).ok()?, depth_max)?;
+    Some(answer(settle(snapshot, &written.query()?, tally)))
+}
+
 /// Answers one evaluation.
 pub(in crate::serve) fn evaluate(snapshot: &Snapshot, root: &Json<'_>, tally: &Tally) -> Result<Answer, Problem> {
     let members = Members::of(top(root)?);
-    match ask(snapshot, &members, tally) {
-        Ok(decision) => Ok(Answer {
-            body: Bytes::from_static(if decision.is_allowed() { ALLOW } else { DENY }),
-            policy_errors: decision.errors.len(),
-        }),
-        Err(wrong) => Err(Problem::new(StatusCode::BAD_REQUEST, wrong)),
-    }
+    answer(ask(snapshot, &members, tally))
+}
+
+fn answer(asked: Result<Decision, Wrong>) -> Result<Answer, Problem> {
+    let decision = asked.map_err(bad)?;
+    Ok(Answer {
+        body: Bytes::from_static(if decision.is_allowed() { ALLOW } else { DENY }),
+        policy_errors: decision.errors.len(),
+    })
 }
 
 /// Answers a batch; one without `evaluations` as a single evaluation.
@@ -151,7 +164,12 @@ fn top<'a>(root: &'a Json<'a>) -> Result<&'a [(Cow<'a, str>, Json<'a>)], Problem
 
 fn ask(snapshot: &Snapshot, members: &Members<'_>, tally: &Tally) -> Result<Decision, Wrong> {
     let query = members.query().inspect_err(|_| add(&tally.problems))?;
-    let decision = decide(snapshot, &query).map_err(|problem| {
+    settle(snapshot, &query, tally)
+}
+
+/// Decides and counts.
+fn settle(snapshot: &Snapshot, query: &Query<'_>, tally: &Tally) -> Result<Decision, Wrong> {
+    let decision = decide(snapshot, query).map_err(|problem| {
         add(&tally.problems);
         worded(&problem)
     })?;
