@@ -137,7 +137,12 @@ impl<'a> Plain<'a> {
     }
 
     fn take(&mut self, expected: u8) -> Option<()> {
-        (self.peek()? == expected).then(|| self.at += 1)
+        // Few write spaces.
+        if self.text.as_bytes().get(self.at) != Some(&expected) && self.peek()? != expected {
+            return None;
+        }
+        self.at += 1;
+        Some(())
     }
 
     /// The next byte that is no white space.
