@@ -13,7 +13,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::{Connection, Phase};
@@ -176,21 +176,29 @@ impl Scanner {
                     at += skipped as usize;
                 }
                 State::Line => {
-                    let Some(end) = memchr(b'\n', &bytes[at..]).map(|end| at + end) else {
+                    let rest = &bytes[at..];
+                    // Nearly every line is there whole, and the first byte of it that matters is its end.
+                    if let Some(length) = memchr3(b'\r', b'\n', 0, rest)
+                        && rest[length..].starts_with(b"\r\n")
+                        && self.line.is_empty()
+                    {
+                        let end = at + length + 1;
+                        if let Err(Refused) = self.take_clean(&rest[..length]) {
+                            return self.refuse(bytes, end);
+                        }
+                        at = end + 1;
+                        continue;
+                    }
+                    let Some(end) = memchr(b'\n', rest).map(|end| at + end) else {
                         if self.line.len() + bytes.len() - at <= LINE_MAX {
-                            self.line.extend_from_slice(&bytes[at..]);
+                            self.line.extend_from_slice(rest);
                             return bytes.len();
                         }
                         return self.refuse(bytes, bytes.len() - 1);
                     };
-                    let taken = if self.line.is_empty() {
-                        self.take(&bytes[at..=end])
-                    } else {
-                        let mut whole = std::mem::take(&mut self.line);
-                        whole.extend_from_slice(&bytes[at..=end]);
-                        self.take(&whole)
-                    };
-                    if let Err(Refused) = taken {
+                    let mut whole = std::mem::take(&mut self.line);
+                    whole.extend_from_slice(&bytes[at..=end]);
+                    if let Err(Refused) = self.take(&whole) {
                         return self.refuse(bytes, end);
                     }
                     at = end + 1;
@@ -226,6 +234,11 @@ impl Scanner {
         if memchr2(b'\r', 0, line).is_some() {
             return Err(Refused);
         }
+        self.take_clean(line)
+    }
+
+    /// Takes one line without its end, in which there is neither a carriage return nor a NUL.
+    fn take_clean(&mut self, line: &[u8]) -> Result<(), Refused> {
         match self.part {
             Part::RequestLine if line.is_empty() => {}
             Part::RequestLine => {
@@ -303,10 +316,13 @@ static ENDS_NAME: [bool; 256] = {
 
 /// Digits and nothing else.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
-    if !digits.iter().all(|byte| char::from(*byte).is_digit(radix)) {
+    if digits.is_empty() {
         return None;
     }
-    u64::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
+    digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = char::from(*byte).to_digit(radix)?;
+        number.checked_mul(radix.into())?.checked_add(digit.into())
+    })
 }
 
 #[cfg(test)]
