@@ -3,22 +3,22 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
+use arc_swap::Guard;
 use axum::Router;
 use futures_util::FutureExt;
 use http_body_util::Either;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use tower::ServiceExt;
 
-use super::authzen::{self, Answer, BatchRules, Inherit, Metadata};
+use super::authzen::{self, Answer, BatchRules, Batched, Inherit, Metadata};
 use super::connections::{Connection, Connections, Patience, Phase};
 use super::guard::{Head, Hosts, nothing_here};
 use super::operations;
@@ -27,11 +27,14 @@ use super::reply::{self, Body, Problem};
 use super::tally::{Tally, add};
 use crate::engine::Snapshot;
 use crate::engine::json::Json;
-use crate::store::Live;
+use crate::store::{Generation, Live};
 
 const REVISION: HeaderName = HeaderName::from_static("gatepost-revision");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY_ERRORS: HeaderName = HeaderName::from_static("gatepost-policy-errors");
+
+/// Items of a batch that are answered before others have their turn.
+const ITEMS_AT_ONCE: usize = 64;
 
 /// Bounds of what is served, each with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,33 +128,38 @@ pub fn answer(snapshot: &Snapshot, ask: Ask, body: &[u8]) -> (u16, Vec<u8>) {
         items_max: limits.batch_items_max,
         inherit: Inherit::Nothing,
     };
-    match answered(snapshot, ask, body, limits.json_depth_max, rules, &Tally::default()) {
+    let depth_max = limits.json_depth_max;
+    let tally = Tally::default();
+    let answered = match ask {
+        Ask::One => evaluated(snapshot, body, depth_max, &tally),
+        Ask::Batch => read(body, depth_max, &tally).and_then(|root| {
+            Ok(match authzen::evaluations(snapshot, &root, rules, &tally)? {
+                Batched::Answered(answer) => answer,
+                Batched::Begun(mut batch) => {
+                    while batch.go_on(snapshot, &tally, usize::MAX) {}
+                    batch.answer()
+                }
+            })
+        }),
+    };
+    match answered {
         Ok(Answer { body, .. }) => (StatusCode::OK.as_u16(), body.into()),
         Err(problem) => (problem.status.as_u16(), problem.body()),
     }
 }
 
-fn answered(
-    snapshot: &Snapshot,
-    ask: Ask,
-    body: &[u8],
-    depth_max: usize,
-    rules: BatchRules,
-    tally: &Tally,
-) -> Result<Answer, Problem> {
-    if ask == Ask::One
-        && let Some(answer) = authzen::evaluate_plain(snapshot, body, depth_max, tally)
-    {
-        return answer;
+fn evaluated(snapshot: &Snapshot, body: &[u8], depth_max: usize, tally: &Tally) -> Result<Answer, Problem> {
+    match authzen::evaluate_plain(snapshot, body, depth_max, tally) {
+        Some(answer) => answer,
+        None => authzen::evaluate(snapshot, &read(body, depth_max, tally)?, tally),
     }
-    let root = Json::read(body, depth_max).map_err(|error| {
+}
+
+fn read<'b>(body: &'b [u8], depth_max: usize, tally: &Tally) -> Result<Json<'b>, Problem> {
+    Json::read(body, depth_max).map_err(|error| {
         add(&tally.problems);
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is not valid JSON: {error}"))
-    })?;
-    match ask {
-        Ask::One => authzen::evaluate(snapshot, &root, tally),
-        Ask::Batch => authzen::evaluations(snapshot, &root, rules, tally),
-    }
+    })
 }
 
 impl Service {
@@ -195,21 +203,26 @@ impl Service {
         &self,
         hosts: &Hosts,
         connection: &Connection,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         connection.enter(Phase::Busy);
-        let (parts, body) = request.into_parts();
-        let head = Head::of(&parts.headers);
+        let head = Head::of(request.headers());
         let request_id = head.request_id.cloned();
-        let route = self.route(&parts, &head, hosts);
-        let answered = AssertUnwindSafe(async {
+        let route = self.route(&request, &head, hosts);
+        let answered = AssertUnwindSafe(async move {
             match route? {
                 Route::Decision(ask) => {
+                    let body = request.body_mut();
                     let body = self.body(body).await.inspect_err(|_| add(&self.tally.refused))?;
-                    self.decide(ask, &body, parts.headers)
+                    // Nobody needs the request's headers any more, and the answer takes their room.
+                    let headers = std::mem::take(request.headers_mut());
+                    match ask {
+                        Ask::One => self.decide(&body, headers),
+                        Ask::Batch => Box::pin(self.decide_all(&body, headers)).await,
+                    }
                 }
                 // Rare, and its future is large.
-                Route::Operation(path) => Box::pin(self.operate(path, Request::from_parts(parts, body))).await,
+                Route::Operation(path) => Box::pin(self.operate(path, request)).await,
             }
         });
         let Answered { mut response, revision } = match answered.catch_unwind().await {
@@ -235,13 +248,13 @@ impl Service {
     }
 
     /// Where a request goes, if its head may go anywhere.
-    fn route(&self, parts: &Parts, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
-        self.find_route(parts, head, hosts).inspect_err(|_| add(&self.tally.refused))
+    fn route(&self, request: &Request<Incoming>, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
+        self.find_route(request, head, hosts).inspect_err(|_| add(&self.tally.refused))
     }
 
-    fn find_route(&self, parts: &Parts, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
-        head.check(&parts.uri, hosts)?;
-        let ask = match parts.uri.path() {
+    fn find_route(&self, request: &Request<Incoming>, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
+        head.check(request.uri(), hosts)?;
+        let ask = match request.uri().path() {
             authzen::EVALUATION => Ask::One,
             authzen::EVALUATIONS => Ask::Batch,
             path => {
@@ -249,15 +262,15 @@ impl Service {
                 let is_configuration = self.metadata.paths.iter().any(|known| known == path);
                 let known = operations::PATHS.into_iter().find(|known| *known == path);
                 let Some(path) = known.or(is_configuration.then_some(authzen::CONFIGURATION)) else {
-                    return Err(nothing_here(&parts.method));
+                    return Err(nothing_here(request.method()));
                 };
-                if parts.method != Method::GET {
+                if request.method() != Method::GET {
                     return Err(Problem::not_allowed("only GET is supported here", "GET"));
                 }
                 return Ok(Route::Operation(path));
             }
         };
-        if parts.method != Method::POST {
+        if request.method() != Method::POST {
             return Err(Problem::not_allowed("only POST is supported here", "POST"));
         }
         head.check_json()?;
@@ -276,7 +289,7 @@ impl Service {
     }
 
     /// The whole body, within its limits of size and time.
-    async fn body(&self, body: Incoming) -> Result<Bytes, Problem> {
+    async fn body(&self, body: &mut Incoming) -> Result<Bytes, Problem> {
         let max = self.limits.body_bytes_max;
         let too_large = || {
             let message = format!("the body has more than {max} bytes");
@@ -299,42 +312,64 @@ impl Service {
         }
     }
 
-    /// One snapshot for the whole of it. `headers` are the request's, which nobody needs any more.
-    fn decide(&self, ask: Ask, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
+    /// One snapshot for the whole of it.
+    fn decide(&self, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
         let generation = self.live.current();
-        let Some(generation) = generation.as_ref() else {
-            let message = "no policies have loaded yet: see /status";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message));
+        let snapshot = snapshot_of(generation.as_ref())?;
+        self.prepare();
+        let answer = evaluated(snapshot, body, self.limits.json_depth_max, &self.tally);
+        Ok(told(snapshot, answer, headers))
+    }
+
+    /// One snapshot for the whole batch. Others have their turn in between.
+    async fn decide_all(&self, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
+        let generation = Guard::into_inner(self.live.current());
+        let snapshot = snapshot_of(generation.as_ref())?;
+        self.prepare();
+        let answer = self.answer_all(snapshot, body).await;
+        Ok(told(snapshot, answer, headers))
+    }
+
+    async fn answer_all(&self, snapshot: &Snapshot, body: &[u8]) -> Result<Answer, Problem> {
+        let root = read(body, self.limits.json_depth_max, &self.tally)?;
+        let mut batch = match authzen::evaluations(snapshot, &root, self.batch, &self.tally)? {
+            Batched::Answered(answer) => return Ok(answer),
+            Batched::Begun(batch) => batch,
         };
-        let snapshot = &generation.snapshot;
-        let answered = catch_unwind(AssertUnwindSafe(|| {
-            if let Some(before) = self.before_decision {
-                before();
+        while batch.go_on(snapshot, &self.tally, ITEMS_AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
+        Ok(batch.answer())
+    }
+
+    fn prepare(&self) {
+        if let Some(before) = self.before_decision {
+            before();
+        }
+    }
+}
+
+fn snapshot_of(generation: Option<&Arc<Generation>>) -> Result<&Snapshot, Problem> {
+    generation.map(|generation| &generation.snapshot).ok_or_else(|| {
+        let message = "no policies have loaded yet: see /status";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    })
+}
+
+fn told(snapshot: &Snapshot, answer: Result<Answer, Problem>, headers: HeaderMap) -> Answered {
+    let response = match answer {
+        Ok(Answer { body, policy_errors }) => {
+            let mut response = reply::json_in(headers, StatusCode::OK, body);
+            if policy_errors > 0 {
+                response.headers_mut().insert(POLICY_ERRORS, policy_errors.into());
             }
-            answered(snapshot, ask, body, self.limits.json_depth_max, self.batch, &self.tally)
-        }));
-        let answered = match answered {
-            Ok(answered) => answered,
-            Err(_) => {
-                add(&self.tally.panics);
-                tracing::error!(revision = snapshot.revision(), "a decision broke off inside");
-                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
-            }
-        };
-        let response = match answered {
-            Ok(Answer { body, policy_errors }) => {
-                let mut response = reply::json_in(headers, StatusCode::OK, body);
-                if policy_errors > 0 {
-                    response.headers_mut().insert(POLICY_ERRORS, policy_errors.into());
-                }
-                response
-            }
-            Err(problem) => problem.into_response(),
-        };
-        Ok(Answered {
-            response,
-            revision: Some(header_of(snapshot)),
-        })
+            response
+        }
+        Err(problem) => problem.into_response(),
+    };
+    Answered {
+        response,
+        revision: Some(header_of(snapshot)),
     }
 }
 
@@ -361,11 +396,11 @@ impl From<Response<Body>> for Answered {
 }
 
 /// A body, or nothing if it is larger than `max` bytes.
-async fn collect(mut body: Incoming, max: usize) -> Result<Option<Bytes>, hyper::Error> {
+async fn collect(body: &mut Incoming, max: usize) -> Result<Option<Bytes>, hyper::Error> {
     let mut whole: Option<Bytes> = None;
     let mut parts: Vec<u8> = Vec::new();
     while !body.is_end_stream()
-        && let Some(frame) = poll_fn(|cx| poll_frame(&mut body, cx)).await
+        && let Some(frame) = poll_fn(|cx| poll_frame(body, cx)).await
     {
         let Ok(data) = frame?.into_data() else { continue };
         if parts.len() + whole.as_ref().map_or(0, Bytes::len) + data.len() > max {
