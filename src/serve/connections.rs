@@ -269,14 +269,14 @@ mod tests {
         let busy = all.admit().expect("room");
         busy.connection.enter(Phase::Busy);
         let begun = tokio::time::Instant::now();
-        std::future::poll_fn(|cx| {
+        let ordered = std::future::poll_fn(|cx| {
             slow.connection.wake_with_orders(cx.waker());
             match slow.connection.ordered() {
                 Order::None => std::task::Poll::Pending,
-                order => std::task::Poll::Ready(assert_eq!(order, Order::Close)),
+                order => std::task::Poll::Ready(order),
             }
-        })
-        .await;
+        });
+        assert_eq!(ordered.await, Order::Close);
         let took = begun.elapsed();
         assert!((5_000..6_100).contains(&took.as_millis()), "{took:?}");
         tokio::time::advance(Duration::from_secs(600)).await;
