@@ -22,6 +22,8 @@ pub(super) struct Problem {
     pub(super) message: Cow<'static, str>,
     /// Methods, for 405.
     allow: Option<&'static str>,
+    /// Whether it may be otherwise in a second.
+    passes: bool,
     /// Whether the connection cannot go on, since what follows on it is unknown.
     close: bool,
 }
@@ -33,6 +35,7 @@ impl Problem {
             status,
             message: message.into(),
             allow: None,
+            passes: false,
             close: false,
         }
     }
@@ -42,6 +45,14 @@ impl Problem {
         Self {
             allow: Some(allow),
             ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
+        }
+    }
+
+    /// 503, for what will pass.
+    pub(super) fn try_later(message: &'static str) -> Self {
+        Self {
+            passes: true,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
         }
     }
 
@@ -64,6 +75,9 @@ impl Problem {
         let headers = response.headers_mut();
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.passes {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

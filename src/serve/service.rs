@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
@@ -41,6 +42,8 @@ const ITEMS_AT_ONCE: usize = 64;
 pub struct Limits {
     /// Bytes of a request's body.
     pub body_bytes_max: usize,
+    /// Bytes of all bodies together that have begun to come and not been answered.
+    pub bodies_bytes_max: usize,
     /// How deep the JSON of a request may nest.
     pub json_depth_max: usize,
     /// Questions in one batch.
@@ -67,6 +70,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes_max: 1 << 20,
+            bodies_bytes_max: 256 << 20,
             json_depth_max: 32,
             batch_items_max: 1_000,
             connections_max: 10_000,
@@ -107,6 +111,8 @@ pub struct Service {
     pub(super) has_public_url: bool,
     pub(super) connections: Arc<Connections>,
     pub(super) connections_max: usize,
+    /// Bytes of bodies that are being read.
+    bodies: AtomicUsize,
     before_decision: Option<fn()>,
     batch: BatchRules,
     router: OnceLock<Router>,
@@ -174,6 +180,7 @@ impl Service {
             has_public_url: settings.public_url.is_some(),
             connections: Arc::new(Connections::new(connections_max)),
             connections_max,
+            bodies: AtomicUsize::new(0),
             before_decision: settings.before_decision,
             batch: BatchRules {
                 items_max: limits.batch_items_max,
@@ -212,8 +219,13 @@ impl Service {
         let answered = AssertUnwindSafe(async move {
             match route? {
                 Route::Decision(ask) => {
-                    let body = request.body_mut();
-                    let body = self.body(body).await.inspect_err(|_| add(&self.tally.refused))?;
+                    let mut room = Room {
+                        taken: 0,
+                        max: self.limits.bodies_bytes_max,
+                        all: &self.bodies,
+                    };
+                    let body = self.body(request.body_mut(), &mut room).await;
+                    let body = body.inspect_err(|_| add(&self.tally.refused))?;
                     // Nobody needs the request's headers any more, and the answer takes their room.
                     let headers = std::mem::take(request.headers_mut());
                     match ask {
@@ -289,27 +301,25 @@ impl Service {
     }
 
     /// The whole body, within its limits of size and time.
-    async fn body(&self, body: &mut Incoming) -> Result<Bytes, Problem> {
+    async fn body(&self, body: &mut Incoming, room: &mut Room<'_>) -> Result<Bytes, Problem> {
         let max = self.limits.body_bytes_max;
-        let too_large = || {
-            let message = format!("the body has more than {max} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message).and_close()
-        };
-        if body.size_hint().lower() > max as u64 {
-            return Err(too_large());
-        }
-        let mut collecting = pin!(collect(body, max));
+        let mut collecting = pin!(collect(body, max, room));
         // Most bodies came with their heads, and need no timer.
         let collected = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
             Poll::Ready(collected) => Ok(collected),
             Poll::Pending => Box::pin(tokio::time::timeout(self.limits.body_timeout, collecting)).await,
         };
-        match collected {
-            Ok(Ok(Some(bytes))) => Ok(bytes),
-            Ok(Ok(None)) => Err(too_large()),
-            Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off").and_close()),
-            Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long").and_close()),
-        }
+        let problem = match collected {
+            Ok(Ok(bytes)) => return Ok(bytes),
+            Ok(Err(Unread::TooLarge)) => {
+                let message = format!("the body has more than {max} bytes");
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+            }
+            Ok(Err(Unread::NoRoom)) => Problem::try_later("other bodies take all the room that there is for them"),
+            Ok(Err(Unread::BrokenOff)) => Problem::new(StatusCode::BAD_REQUEST, "the body broke off"),
+            Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+        };
+        Err(problem.and_close())
     }
 
     /// One snapshot for the whole of it.
@@ -395,16 +405,33 @@ impl From<Response<Body>> for Answered {
     }
 }
 
-/// A body, or nothing if it is larger than `max` bytes.
-async fn collect(body: &mut Incoming, max: usize) -> Result<Option<Bytes>, hyper::Error> {
+/// Why there is no body.
+enum Unread {
+    TooLarge,
+    NoRoom,
+    BrokenOff,
+}
+
+/// A body of no more than `max` bytes. One that does not come at once has to find room.
+async fn collect(body: &mut Incoming, max: usize, room: &mut Room<'_>) -> Result<Bytes, Unread> {
+    if body.size_hint().lower() > max as u64 {
+        return Err(Unread::TooLarge);
+    }
     let mut whole: Option<Bytes> = None;
     let mut parts: Vec<u8> = Vec::new();
     while !body.is_end_stream()
         && let Some(frame) = poll_fn(|cx| poll_frame(body, cx)).await
     {
-        let Ok(data) = frame?.into_data() else { continue };
-        if parts.len() + whole.as_ref().map_or(0, Bytes::len) + data.len() > max {
-            return Ok(None);
+        let Ok(data) = frame.map_err(|_| Unread::BrokenOff)?.into_data() else {
+            continue;
+        };
+        let length = parts.len() + whole.as_ref().map_or(0, Bytes::len) + data.len();
+        if length > max {
+            return Err(Unread::TooLarge);
+        }
+        if !body.is_end_stream() {
+            // What was announced, or else what there is.
+            room.grow_to(length.saturating_add(usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX)))?;
         }
         // Nearly every body comes in one piece, which needs no copy.
         match whole.take() {
@@ -417,7 +444,34 @@ async fn collect(body: &mut Incoming, max: usize) -> Result<Option<Bytes>, hyper
             }
         }
     }
-    Ok(Some(whole.unwrap_or_else(|| parts.into())))
+    Ok(whole.unwrap_or_else(|| parts.into()))
+}
+
+/// What one body takes of the room that there is for all, given back when this is dropped.
+struct Room<'s> {
+    taken: usize,
+    max: usize,
+    all: &'s AtomicUsize,
+}
+
+impl Room<'_> {
+    fn grow_to(&mut self, bytes: usize) -> Result<(), Unread> {
+        let more = bytes.saturating_sub(self.taken);
+        let all = self.all.fetch_add(more, Ordering::Relaxed);
+        self.taken += more;
+        if all.saturating_add(more) > self.max {
+            return Err(Unread::NoRoom);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if self.taken > 0 {
+            self.all.fetch_sub(self.taken, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A snapshot's revision as a header. Each thread keeps the one that it made last.
