@@ -13,6 +13,7 @@ mod framing;
 mod guard;
 mod listen;
 mod operations;
+mod quiet;
 mod reply;
 mod service;
 mod tally;

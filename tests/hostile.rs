@@ -938,6 +938,88 @@ fn a_body_that_grows_too_long_chunk_by_chunk_is_refused() {
     assert_eq!(wire.rest(PATIENCE), Ok(String::new()), "what follows is unknown");
 }
 
+#[test]
+fn a_body_that_finds_no_room_beside_others_may_come_later() {
+    let root = Root::tiny(PERMIT);
+    let process = Process::serve(
+        root.path(),
+        &[
+            "--set",
+            "limits.bodies_bytes_max=2000",
+            "--set",
+            "limits.body_timeout_ms=60000",
+        ],
+    );
+    let host = process.address.to_string();
+    let begun = |head: &str| {
+        let mut wire = Wire::connect(process.address);
+        wire.send(message(head, &host));
+        wire
+    };
+    let padded = |length: usize| message("<body>", &host) + &" ".repeat(length - asked().len());
+    // One announces how much there will be, one does not.
+    let mut announced = begun("<head>Content-Length: 1000\r\n\r\n ");
+    let mut chunked = begun("<head>Transfer-Encoding: chunked\r\n\r\n1f4\r\n");
+    chunked.send(" ".repeat(500) + "\r\n");
+    assert_eq!(announced.rest(Duration::from_millis(500)), Err(String::new()));
+    for head in [
+        "<head>Content-Length: 501\r\n\r\n ",
+        "<head>Content-Length: 100000\r\n\r\n ",
+    ] {
+        let mut late = begun(head);
+        let reply = late.reply().expect("an answer");
+        assert_eq!(reply.status, 503, "{}", reply.body);
+        assert!(reply.head.to_lowercase().contains("\r\nretry-after: 1\r\n"), "{}", reply.head);
+        assert_eq!(late.rest(PATIENCE), Ok(String::new()), "what follows is unknown");
+    }
+    // What comes whole needs no room.
+    let reply = begun("<head>Content-Length: <len>\r\n\r\n<body>").reply().expect("an answer");
+    assert_eq!((reply.status, &*reply.body), (200, ALLOWED));
+
+    announced.send(padded(999));
+    assert_eq!(announced.reply().map(|reply| reply.status), Some(200));
+    chunked.send(message(CHUNKS, &host));
+    assert_eq!(chunked.reply().map(|reply| reply.status), Some(200));
+    let mut last = begun("<head>Content-Length: 2000\r\n\r\n ");
+    assert_eq!(last.rest(Duration::from_millis(500)), Err(String::new()), "there is room again");
+    last.send(padded(1999));
+    assert_eq!(last.reply().map(|reply| reply.status), Some(200));
+}
+
+#[test]
+fn a_long_batch_holds_nobody_up() {
+    const ITEMS: usize = 100_000;
+    let root = Root::tiny(PERMIT);
+    let process = Process::serve(
+        root.path(),
+        &["--set", "worker_threads=1", "--set", "limits.batch_items_max=100000"],
+    );
+    let (address, host) = (process.address, process.address.to_string());
+    let question = asked();
+    let items = vec!["{}"; ITEMS].join(",");
+    let body = format!(
+        "{},\"evaluations\":[{items}]}}",
+        question.trim_end_matches('}').to_owned() + "}"
+    );
+    let head = message("<head>", &host).replace(EVALUATION, EVALUATIONS);
+    let batch = thread::spawn(move || {
+        let mut wire = Wire::connect(address);
+        wire.send(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()));
+        wire.reply()
+    });
+    let mut other = Wire::connect(process.address);
+    let mut answered = 0;
+    while !batch.is_finished() {
+        other.send(message("GET /healthz HTTP/1.1\r\nHost: <host>\r\n\r\n", &host));
+        assert_eq!(other.reply().map(|reply| reply.status), Some(200));
+        answered += 1;
+    }
+    let reply = batch.join().expect("a thread").expect("an answer");
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(reply.body.matches(ALLOWED).count(), ITEMS);
+    assert!(answered > 20, "{answered} answers meanwhile");
+}
+
 #[tokio::test]
 async fn json_that_nests_a_million_deep_is_refused_at_once_and_ends_nothing() {
     let root = Root::tiny(PERMIT);

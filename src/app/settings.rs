@@ -203,6 +203,11 @@ pub const SETTINGS: &[Setting] = &[
         read: |s, text| number(text, 1, 1 << 30).map(|n| s.serve.limits.body_bytes_max = n),
     },
     Setting {
+        key: "limits.bodies_bytes_max",
+        help: "bytes of all bodies together that have begun to come and not been answered; default 268435456",
+        read: |s, text| number(text, 1, usize::MAX).map(|n| s.serve.limits.bodies_bytes_max = n),
+    },
+    Setting {
         key: "limits.json_depth_max",
         help: "how deep the JSON of a request may nest; default 32",
         read: |s, text| number(text, 1, 120).map(|n| s.serve.limits.json_depth_max = n),

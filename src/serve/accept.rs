@@ -1,9 +1,10 @@
 //! Connections, from `accept` to their end.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -17,6 +18,7 @@ use super::connections::{Admitted, Order};
 use super::framing::Strict;
 use super::guard::Hosts;
 use super::listen::{Address, Listener};
+use super::quiet::quiet;
 use super::service::{Limits, ServeSettings, Service};
 use super::tally::add;
 use crate::store::Live;
@@ -142,47 +144,41 @@ async fn connection<S>(stream: S, service: Arc<Service>, hosts: Arc<Hosts>, admi
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let own = admitted.connection.clone();
-    let io = TokioIo::new(Strict::new(stream, own.clone()));
+    let own = &*admitted.connection;
+    let io = TokioIo::new(Strict::new(stream, own));
     let limits = service.limits;
-    let answering = own.clone();
+    let (service, hosts) = (&*service, &*hosts);
     let served = http1::Builder::new()
         .max_headers(limits.headers_max)
         .max_buf_size(limits.header_bytes_max.max(8 << 10))
-        .serve_connection(
-            io,
-            service_fn(move |request| {
-                let (service, hosts, own) = (service.clone(), hosts.clone(), answering.clone());
-                async move { service.respond(&hosts, &own, request).await }
-            }),
-        );
+        // Answers are short: one copy into one buffer costs less than two buffers to write.
+        .writev(false)
+        .serve_connection(io, service_fn(move |request| service.respond(hosts, own, request)));
     let mut served = pin!(served);
-    let mut order = Order::None;
-    loop {
-        let orders = pin!(own.ordered(order));
-        match either(served.as_mut(), orders).await {
+    let mut known = Order::None;
+    let mut task = Waker::noop().clone();
+    let mut waker = task.clone();
+    poll_fn(|cx| {
+        // A task has the same waker all its life, as a rule.
+        if !task.will_wake(cx.waker()) {
+            task.clone_from(cx.waker());
+            waker = quiet(&task);
+            own.wake_with_orders(&task);
+        }
+        loop {
             // What went wrong with a connection is its caller's to see.
-            Either::Ended => return,
-            Either::Ordered(Order::Close) => return,
-            Either::Ordered(new) => {
-                order = new;
-                if new == Order::Drain {
-                    served.as_mut().graceful_shutdown();
-                }
+            if served.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                return Poll::Ready(());
+            }
+            match own.ordered() {
+                Order::Close => return Poll::Ready(()),
+                order if order == known => return Poll::Pending,
+                order => known = order,
+            }
+            if known == Order::Drain {
+                served.as_mut().graceful_shutdown();
             }
         }
-    }
-}
-
-enum Either {
-    Ended,
-    Ordered(Order),
-}
-
-async fn either<T>(served: impl Future<Output = T>, orders: impl Future<Output = Order>) -> Either {
-    tokio::select! {
-        biased;
-        _ = served => Either::Ended,
-        order = orders => Either::Ordered(order),
-    }
+    })
+    .await;
 }

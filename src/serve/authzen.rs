@@ -6,7 +6,7 @@ mod batch;
 mod metadata;
 mod question;
 
-pub(super) use batch::{Answer, BatchRules, Inherit, evaluate, evaluations};
+pub(super) use batch::{Answer, BatchRules, Batched, Inherit, evaluate, evaluate_plain, evaluations};
 pub(super) use metadata::Metadata;
 pub use question::read_question;
 

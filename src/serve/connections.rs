@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -58,7 +59,8 @@ pub(super) struct Connection {
     /// Phase in the low three bits, the tick since which it lasts above.
     state: AtomicU64,
     order: AtomicU8,
-    ordered: Notify,
+    /// The task that carries out orders. It stays here when it is woken, so that a later order finds it too.
+    carrier: Mutex<Option<Waker>>,
     clock: Arc<AtomicU64>,
 }
 
@@ -87,21 +89,23 @@ impl Connection {
 
     fn order(&self, order: Order) {
         self.order.fetch_max(order as u8, Ordering::AcqRel);
-        self.ordered.notify_one();
+        let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(carrier) = carrier {
+            carrier.wake();
+        }
     }
 
-    /// Waits for an order that is not `known`.
-    pub(super) async fn ordered(&self, known: Order) -> Order {
-        loop {
-            let order = match self.order.load(Ordering::Acquire) {
-                0 => Order::None,
-                1 => Order::Drain,
-                _ => Order::Close,
-            };
-            if order != known {
-                return order;
-            }
-            self.ordered.notified().await;
+    /// Wakes this task with each order from now on. It has to look at [`Self::ordered`] after this.
+    pub(super) fn wake_with_orders(&self, task: &Waker) {
+        *self.carrier.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.clone());
+    }
+
+    /// What is ordered.
+    pub(super) fn ordered(&self) -> Order {
+        match self.order.load(Ordering::Acquire) {
+            0 => Order::None,
+            1 => Order::Drain,
+            _ => Order::Close,
         }
     }
 }
@@ -153,7 +157,7 @@ impl Connections {
         let connection = Arc::new(Connection {
             state: AtomicU64::new(self.clock.load(Ordering::Relaxed) << 3),
             order: AtomicU8::new(0),
-            ordered: Notify::new(),
+            carrier: Mutex::default(),
             clock: self.clock.clone(),
         });
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -243,7 +247,7 @@ mod tests {
         idle.connection.enter(Phase::Idle);
 
         let third = all.admit().expect("the idle one goes");
-        assert_eq!(idle.connection.ordered(Order::None).await, Order::Close);
+        assert_eq!(idle.connection.ordered(), Order::Close);
         assert_eq!(all.len(), 2);
         third.connection.enter(Phase::Busy);
         assert!(all.admit().is_none(), "nobody can go");
@@ -265,10 +269,17 @@ mod tests {
         let busy = all.admit().expect("room");
         busy.connection.enter(Phase::Busy);
         let begun = tokio::time::Instant::now();
-        assert_eq!(slow.connection.ordered(Order::None).await, Order::Close);
+        let ordered = std::future::poll_fn(|cx| {
+            slow.connection.wake_with_orders(cx.waker());
+            match slow.connection.ordered() {
+                Order::None => std::task::Poll::Pending,
+                order => std::task::Poll::Ready(order),
+            }
+        });
+        assert_eq!(ordered.await, Order::Close);
         let took = begun.elapsed();
         assert!((5_000..6_100).contains(&took.as_millis()), "{took:?}");
         tokio::time::advance(Duration::from_secs(600)).await;
-        assert_eq!(busy.connection.order.load(Ordering::Relaxed), 0);
+        assert_eq!(busy.connection.ordered(), Order::None);
     }
 }

@@ -11,9 +11,9 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use memchr::{memchr, memchr2, memchr3};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connections::{Connection, Phase};
@@ -25,16 +25,16 @@ const LINE_MAX: usize = 64 << 10;
 const ENDING: &[u8] = b"\n\n";
 
 /// A stream whose incoming bytes are looked at.
-pub(super) struct Strict<S> {
+pub(super) struct Strict<'c, S> {
     stream: S,
     scanner: Scanner,
-    connection: Arc<Connection>,
+    connection: &'c Connection,
     /// What still has to be said of a refused message.
     ending: &'static [u8],
 }
 
-impl<S> Strict<S> {
-    pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
+impl<'c, S> Strict<'c, S> {
+    pub(super) fn new(stream: S, connection: &'c Connection) -> Self {
         Self {
             stream,
             scanner: Scanner::default(),
@@ -44,7 +44,7 @@ impl<S> Strict<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Strict<'_, S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.scanner.state == State::Refused {
@@ -75,7 +75,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Strict<S> {
+impl<S: AsyncWrite + Unpin> Strict<'_, S> {
     /// An answer that is not taken at once has a time in which it must be taken whole.
     fn wrote(&self, result: &Poll<io::Result<usize>>) {
         if result.is_pending() {
@@ -84,7 +84,7 @@ impl<S: AsyncWrite + Unpin> Strict<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Strict<'_, S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write(cx, buf);
@@ -176,22 +176,29 @@ impl Scanner {
                     at += skipped as usize;
                 }
                 State::Line => {
-                    let end = bytes[at..].iter().position(|byte| *byte == b'\n').map(|end| at + end);
-                    let Some(end) = end else {
+                    let rest = &bytes[at..];
+                    // Nearly every line is there whole, and the first byte of it that matters is its end.
+                    if let Some(length) = memchr3(b'\r', b'\n', 0, rest)
+                        && rest[length..].starts_with(b"\r\n")
+                        && self.line.is_empty()
+                    {
+                        let end = at + length + 1;
+                        if let Err(Refused) = self.take_clean(&rest[..length]) {
+                            return self.refuse(bytes, end);
+                        }
+                        at = end + 1;
+                        continue;
+                    }
+                    let Some(end) = memchr(b'\n', rest).map(|end| at + end) else {
                         if self.line.len() + bytes.len() - at <= LINE_MAX {
-                            self.line.extend_from_slice(&bytes[at..]);
+                            self.line.extend_from_slice(rest);
                             return bytes.len();
                         }
                         return self.refuse(bytes, bytes.len() - 1);
                     };
-                    let taken = if self.line.is_empty() {
-                        self.take(&bytes[at..=end])
-                    } else {
-                        let mut whole = std::mem::take(&mut self.line);
-                        whole.extend_from_slice(&bytes[at..=end]);
-                        self.take(&whole)
-                    };
-                    if let Err(Refused) = taken {
+                    let mut whole = std::mem::take(&mut self.line);
+                    whole.extend_from_slice(&bytes[at..=end]);
+                    if let Err(Refused) = self.take(&whole) {
                         return self.refuse(bytes, end);
                     }
                     at = end + 1;
@@ -224,9 +231,14 @@ impl Scanner {
     /// Takes one line with its end.
     fn take(&mut self, line: &[u8]) -> Result<(), Refused> {
         let line = line.strip_suffix(b"\r\n").ok_or(Refused)?;
-        if line.contains(&b'\r') || line.contains(&0) {
+        if memchr2(b'\r', 0, line).is_some() {
             return Err(Refused);
         }
+        self.take_clean(line)
+    }
+
+    /// Takes one line without its end, in which there is neither a carriage return nor a NUL.
+    fn take_clean(&mut self, line: &[u8]) -> Result<(), Refused> {
         match self.part {
             Part::RequestLine if line.is_empty() => {}
             Part::RequestLine => {
@@ -258,19 +270,20 @@ impl Scanner {
     }
 
     fn header(&mut self, line: &[u8]) -> Result<(), Refused> {
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(Refused)?;
-        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         // A space in a name: a folded line, or one before the colon.
-        if name.is_empty() || name.iter().any(|byte| byte.is_ascii_whitespace()) {
+        let colon = line.iter().position(|byte| ENDS_NAME[usize::from(*byte)]).ok_or(Refused)?;
+        let name = &line[..colon];
+        if name.is_empty() || line[colon] != b':' {
             return Err(Refused);
         }
+        let value = || line[colon + 1..].trim_ascii();
         if name.eq_ignore_ascii_case(b"content-length") {
             if self.chunked || self.content_length.is_some() {
                 return Err(Refused);
             }
-            self.content_length = Some(number(value, 10).ok_or(Refused)?);
+            self.content_length = Some(number(value(), 10).ok_or(Refused)?);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            if self.chunked || self.content_length.is_some() || !value.eq_ignore_ascii_case(b"chunked") {
+            if self.chunked || self.content_length.is_some() || !value().eq_ignore_ascii_case(b"chunked") {
                 return Err(Refused);
             }
             self.chunked = true;
@@ -290,12 +303,26 @@ impl Scanner {
     }
 }
 
+/// The bytes at which a header's name ends, and those that must not come before its colon.
+static ENDS_NAME: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        ends[byte] = byte == b':' as usize || (byte as u8).is_ascii_whitespace();
+        byte += 1;
+    }
+    ends
+};
+
 /// Digits and nothing else.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
-    if !digits.iter().all(|byte| char::from(*byte).is_digit(radix)) {
+    if digits.is_empty() {
         return None;
     }
-    u64::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
+    digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = char::from(*byte).to_digit(radix)?;
+        number.checked_mul(radix.into())?.checked_add(digit.into())
+    })
 }
 
 #[cfg(test)]

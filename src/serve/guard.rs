@@ -38,7 +38,11 @@ impl Hosts {
     fn has(&self, name: &[u8]) -> bool {
         match self {
             Self::Any => !name.is_empty(),
-            Self::Only(names) => names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name)),
+            // Nearly always it is the very name.
+            Self::Only(names) => {
+                names.iter().any(|known| known.as_bytes() == name)
+                    || names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+            }
         }
     }
 }
@@ -129,6 +133,9 @@ impl<'h> Head<'h> {
 
 /// `application/json`, in any case, with or without parameters.
 fn is_json(value: &[u8]) -> bool {
+    if value == b"application/json" {
+        return true;
+    }
     let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
 }

@@ -4,8 +4,13 @@ use std::borrow::Cow;
 
 use http_body_util::{Either, Full};
 use hyper::body::Bytes;
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
+
+/// The most headers whose room is used again.
+const HEADERS_KEPT_MAX: usize = 32;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The body of an answer: ours, or what axum made.
 pub(super) type Body = Either<Full<Bytes>, axum::body::Body>;
@@ -17,6 +22,8 @@ pub(super) struct Problem {
     pub(super) message: Cow<'static, str>,
     /// Methods, for 405.
     allow: Option<&'static str>,
+    /// Whether it may be otherwise in a second.
+    passes: bool,
     /// Whether the connection cannot go on, since what follows on it is unknown.
     close: bool,
 }
@@ -28,6 +35,7 @@ impl Problem {
             status,
             message: message.into(),
             allow: None,
+            passes: false,
             close: false,
         }
     }
@@ -37,6 +45,14 @@ impl Problem {
         Self {
             allow: Some(allow),
             ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
+        }
+    }
+
+    /// 503, for what will pass.
+    pub(super) fn try_later(message: &'static str) -> Self {
+        Self {
+            passes: true,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
         }
     }
 
@@ -60,6 +76,9 @@ impl Problem {
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
+        if self.passes {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if self.close {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -79,10 +98,19 @@ pub(super) fn write_error(body: &mut Vec<u8>, status: StatusCode, message: &str)
 
 /// A JSON answer.
 pub(super) fn json(status: StatusCode, body: Bytes) -> Response<Body> {
+    json_in(HeaderMap::new(), status, body)
+}
+
+/// A JSON answer whose headers take the place of others, unless these take much room: hyper keeps it for the next
+/// request of the connection.
+pub(super) fn json_in(mut headers: HeaderMap, status: StatusCode, body: Bytes) -> Response<Body> {
+    headers.clear();
+    if headers.capacity() > HEADERS_KEPT_MAX {
+        headers = HeaderMap::new();
+    }
+    headers.insert(header::CONTENT_TYPE, JSON);
     let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *response.headers_mut() = headers;
     response
 }

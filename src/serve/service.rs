@@ -1,38 +1,49 @@
 //! One request, from its head to its answer.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
+use arc_swap::Guard;
 use axum::Router;
 use futures_util::FutureExt;
-use http_body_util::BodyExt;
 use http_body_util::Either;
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use tower::ServiceExt;
 
-use super::authzen::{self, Answer, BatchRules, Inherit, Metadata};
+use super::authzen::{self, Answer, BatchRules, Batched, Inherit, Metadata};
 use super::connections::{Connection, Connections, Patience, Phase};
 use super::guard::{Head, Hosts, nothing_here};
 use super::operations;
+use super::quiet::poll_frame;
 use super::reply::{self, Body, Problem};
 use super::tally::{Tally, add};
 use crate::engine::Snapshot;
 use crate::engine::json::Json;
-use crate::store::Live;
+use crate::store::{Generation, Live};
 
 const REVISION: HeaderName = HeaderName::from_static("gatepost-revision");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY_ERRORS: HeaderName = HeaderName::from_static("gatepost-policy-errors");
+
+/// Items of a batch that are answered before others have their turn.
+const ITEMS_AT_ONCE: usize = 64;
 
 /// Bounds of what is served, each with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a request's body.
     pub body_bytes_max: usize,
+    /// Bytes of all bodies together that have begun to come and not been answered.
+    pub bodies_bytes_max: usize,
     /// How deep the JSON of a request may nest.
     pub json_depth_max: usize,
     /// Questions in one batch.
@@ -59,6 +70,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes_max: 1 << 20,
+            bodies_bytes_max: 256 << 20,
             json_depth_max: 32,
             batch_items_max: 1_000,
             connections_max: 10_000,
@@ -99,6 +111,8 @@ pub struct Service {
     pub(super) has_public_url: bool,
     pub(super) connections: Arc<Connections>,
     pub(super) connections_max: usize,
+    /// Bytes of bodies that are being read.
+    bodies: AtomicUsize,
     before_decision: Option<fn()>,
     batch: BatchRules,
     router: OnceLock<Router>,
@@ -120,28 +134,38 @@ pub fn answer(snapshot: &Snapshot, ask: Ask, body: &[u8]) -> (u16, Vec<u8>) {
         items_max: limits.batch_items_max,
         inherit: Inherit::Nothing,
     };
-    match answered(snapshot, ask, body, limits.json_depth_max, rules, &Tally::default()) {
+    let depth_max = limits.json_depth_max;
+    let tally = Tally::default();
+    let answered = match ask {
+        Ask::One => evaluated(snapshot, body, depth_max, &tally),
+        Ask::Batch => read(body, depth_max, &tally).and_then(|root| {
+            Ok(match authzen::evaluations(snapshot, &root, rules, &tally)? {
+                Batched::Answered(answer) => answer,
+                Batched::Begun(mut batch) => {
+                    while batch.go_on(snapshot, &tally, usize::MAX) {}
+                    batch.answer()
+                }
+            })
+        }),
+    };
+    match answered {
         Ok(Answer { body, .. }) => (StatusCode::OK.as_u16(), body.into()),
         Err(problem) => (problem.status.as_u16(), problem.body()),
     }
 }
 
-fn answered(
-    snapshot: &Snapshot,
-    ask: Ask,
-    body: &[u8],
-    depth_max: usize,
-    rules: BatchRules,
-    tally: &Tally,
-) -> Result<Answer, Problem> {
-    let root = Json::read(body, depth_max).map_err(|error| {
+fn evaluated(snapshot: &Snapshot, body: &[u8], depth_max: usize, tally: &Tally) -> Result<Answer, Problem> {
+    match authzen::evaluate_plain(snapshot, body, depth_max, tally) {
+        Some(answer) => answer,
+        None => authzen::evaluate(snapshot, &read(body, depth_max, tally)?, tally),
+    }
+}
+
+fn read<'b>(body: &'b [u8], depth_max: usize, tally: &Tally) -> Result<Json<'b>, Problem> {
+    Json::read(body, depth_max).map_err(|error| {
         add(&tally.problems);
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is not valid JSON: {error}"))
-    })?;
-    match ask {
-        Ask::One => authzen::evaluate(snapshot, &root, tally),
-        Ask::Batch => authzen::evaluations(snapshot, &root, rules, tally),
-    }
+    })
 }
 
 impl Service {
@@ -156,6 +180,7 @@ impl Service {
             has_public_url: settings.public_url.is_some(),
             connections: Arc::new(Connections::new(connections_max)),
             connections_max,
+            bodies: AtomicUsize::new(0),
             before_decision: settings.before_decision,
             batch: BatchRules {
                 items_max: limits.batch_items_max,
@@ -182,147 +207,231 @@ impl Service {
 
     /// Answers one request.
     pub(super) async fn respond(
-        self: Arc<Self>,
+        &self,
         hosts: &Hosts,
         connection: &Connection,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         connection.enter(Phase::Busy);
-        let request_id = Head::of(request.headers()).request_id.cloned();
-        let answered = AssertUnwindSafe(self.answer(hosts, request)).catch_unwind().await;
-        let mut response = match answered {
-            Ok(Ok(response)) => response,
-            Ok(Err(problem)) => problem.into_response(),
+        let head = Head::of(request.headers());
+        let request_id = head.request_id.cloned();
+        let route = self.route(&request, &head, hosts);
+        let answered = AssertUnwindSafe(async move {
+            match route? {
+                Route::Decision(ask) => {
+                    let mut room = Room {
+                        taken: 0,
+                        max: self.limits.bodies_bytes_max,
+                        all: &self.bodies,
+                    };
+                    let body = self.body(request.body_mut(), &mut room).await;
+                    let body = body.inspect_err(|_| add(&self.tally.refused))?;
+                    // Nobody needs the request's headers any more, and the answer takes their room.
+                    let headers = std::mem::take(request.headers_mut());
+                    match ask {
+                        Ask::One => self.decide(&body, headers),
+                        Ask::Batch => Box::pin(self.decide_all(&body, headers)).await,
+                    }
+                }
+                // Rare, and its future is large.
+                Route::Operation(path) => Box::pin(self.operate(path, request)).await,
+            }
+        });
+        let Answered { mut response, revision } = match answered.catch_unwind().await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(problem)) => problem.into_response().into(),
             Err(_) => {
                 add(&self.tally.panics);
                 tracing::error!("a request broke off inside; this is a mistake in gatepost");
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response().into()
             }
         };
         let headers = response.headers_mut();
+        // A decision names the revision that it was made from; any other answer the one that is live.
+        let revision = revision.or_else(|| self.live.current().as_ref().map(|live| header_of(&live.snapshot)));
+        if let Some(revision) = revision {
+            headers.insert(REVISION, revision);
+        }
         if let Some(id) = request_id {
             headers.insert(REQUEST_ID, id);
-        }
-        // A decision names the revision that it was made from; any other answer the one that is live.
-        if !headers.contains_key(&REVISION)
-            && let Some(generation) = self.live.current().as_ref()
-        {
-            headers.insert(REVISION, revision(&generation.snapshot));
         }
         connection.enter(Phase::Idle);
         Ok(response)
     }
 
-    async fn answer(
-        self: &Arc<Self>,
-        hosts: &Hosts,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
-        let refused = |problem| {
-            add(&self.tally.refused);
-            problem
-        };
-        let head = Head::of(request.headers());
-        head.check(request.uri(), hosts).map_err(refused)?;
+    /// Where a request goes, if its head may go anywhere.
+    fn route(&self, request: &Request<Incoming>, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
+        self.find_route(request, head, hosts).inspect_err(|_| add(&self.tally.refused))
+    }
+
+    fn find_route(&self, request: &Request<Incoming>, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
+        head.check(request.uri(), hosts)?;
         let ask = match request.uri().path() {
             authzen::EVALUATION => Ask::One,
             authzen::EVALUATIONS => Ask::Batch,
             path => {
                 // A decision point with a path of its own is described behind the well-known one too.
                 let is_configuration = self.metadata.paths.iter().any(|known| known == path);
-                if !is_configuration && !operations::PATHS.contains(&path) {
-                    return Err(refused(nothing_here(request.method())));
-                }
+                let known = operations::PATHS.into_iter().find(|known| *known == path);
+                let Some(path) = known.or(is_configuration.then_some(authzen::CONFIGURATION)) else {
+                    return Err(nothing_here(request.method()));
+                };
                 if request.method() != Method::GET {
-                    return Err(refused(Problem::not_allowed("only GET is supported here", "GET")));
+                    return Err(Problem::not_allowed("only GET is supported here", "GET"));
                 }
-                if is_configuration {
-                    *request.uri_mut() = Uri::from_static(authzen::CONFIGURATION);
-                }
-                return Ok(self.route(request).await);
+                return Ok(Route::Operation(path));
             }
         };
         if request.method() != Method::POST {
-            return Err(refused(Problem::not_allowed("only POST is supported here", "POST")));
+            return Err(Problem::not_allowed("only POST is supported here", "POST"));
         }
-        head.check_json().map_err(refused)?;
-        let body = self.body(request.into_body()).await.map_err(refused)?;
-        self.decide(ask, &body)
+        head.check_json()?;
+        Ok(Route::Decision(ask))
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn operate(&self, path: &'static str, mut request: Request<Incoming>) -> Result<Answered, Problem> {
         let Some(router) = self.router.get() else {
-            return Problem::new(StatusCode::NOT_FOUND, "there is nothing here").into_response();
+            return Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing here"));
         };
+        *request.uri_mut() = Uri::from_static(path);
         match router.clone().oneshot(request.map(axum::body::Body::new)).await {
-            Ok(response) => response.map(Either::Right),
+            Ok(response) => Ok(response.map(Either::Right).into()),
             Err(never) => match never {},
         }
     }
 
     /// The whole body, within its limits of size and time.
-    async fn body(&self, body: Incoming) -> Result<Bytes, Problem> {
+    async fn body(&self, body: &mut Incoming, room: &mut Room<'_>) -> Result<Bytes, Problem> {
         let max = self.limits.body_bytes_max;
-        let too_large = || {
-            let message = format!("the body has more than {max} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message).and_close()
+        let mut collecting = pin!(collect(body, max, room));
+        // Most bodies came with their heads, and need no timer.
+        let collected = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
+            Poll::Ready(collected) => Ok(collected),
+            Poll::Pending => Box::pin(tokio::time::timeout(self.limits.body_timeout, collecting)).await,
         };
-        if body.size_hint().lower() > max as u64 {
-            return Err(too_large());
-        }
-        match tokio::time::timeout(self.limits.body_timeout, collect(body, max)).await {
-            Ok(Ok(Some(bytes))) => Ok(bytes),
-            Ok(Ok(None)) => Err(too_large()),
-            Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off").and_close()),
-            Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long").and_close()),
-        }
+        let problem = match collected {
+            Ok(Ok(bytes)) => return Ok(bytes),
+            Ok(Err(Unread::TooLarge)) => {
+                let message = format!("the body has more than {max} bytes");
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+            }
+            Ok(Err(Unread::NoRoom)) => Problem::try_later("other bodies take all the room that there is for them"),
+            Ok(Err(Unread::BrokenOff)) => Problem::new(StatusCode::BAD_REQUEST, "the body broke off"),
+            Err(_) => Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long"),
+        };
+        Err(problem.and_close())
     }
 
     /// One snapshot for the whole of it.
-    fn decide(&self, ask: Ask, body: &[u8]) -> Result<Response<Body>, Problem> {
+    fn decide(&self, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
         let generation = self.live.current();
-        let Some(generation) = generation.as_ref() else {
-            let message = "no policies have loaded yet: see /status";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message));
+        let snapshot = snapshot_of(generation.as_ref())?;
+        self.prepare();
+        let answer = evaluated(snapshot, body, self.limits.json_depth_max, &self.tally);
+        Ok(told(snapshot, answer, headers))
+    }
+
+    /// One snapshot for the whole batch. Others have their turn in between.
+    async fn decide_all(&self, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
+        let generation = Guard::into_inner(self.live.current());
+        let snapshot = snapshot_of(generation.as_ref())?;
+        self.prepare();
+        let answer = self.answer_all(snapshot, body).await;
+        Ok(told(snapshot, answer, headers))
+    }
+
+    async fn answer_all(&self, snapshot: &Snapshot, body: &[u8]) -> Result<Answer, Problem> {
+        let root = read(body, self.limits.json_depth_max, &self.tally)?;
+        let mut batch = match authzen::evaluations(snapshot, &root, self.batch, &self.tally)? {
+            Batched::Answered(answer) => return Ok(answer),
+            Batched::Begun(batch) => batch,
         };
-        let snapshot = &generation.snapshot;
-        let answered = catch_unwind(AssertUnwindSafe(|| {
-            if let Some(before) = self.before_decision {
-                before();
-            }
-            answered(snapshot, ask, body, self.limits.json_depth_max, self.batch, &self.tally)
-        }));
-        let answered = match answered {
-            Ok(answered) => answered,
-            Err(_) => {
-                add(&self.tally.panics);
-                tracing::error!(revision = snapshot.revision(), "a decision broke off inside");
-                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error"))
-            }
-        };
-        let mut response = match answered {
-            Ok(Answer { body, policy_errors }) => {
-                let mut response = reply::json(StatusCode::OK, body);
-                if policy_errors > 0 {
-                    response.headers_mut().insert(POLICY_ERRORS, policy_errors.into());
-                }
-                response
-            }
-            Err(problem) => problem.into_response(),
-        };
-        response.headers_mut().insert(REVISION, revision(snapshot));
-        Ok(response)
+        while batch.go_on(snapshot, &self.tally, ITEMS_AT_ONCE) {
+            tokio::task::yield_now().await;
+        }
+        Ok(batch.answer())
+    }
+
+    fn prepare(&self) {
+        if let Some(before) = self.before_decision {
+            before();
+        }
     }
 }
 
-/// A body, or nothing if it is larger than `max` bytes.
-async fn collect(mut body: Incoming, max: usize) -> Result<Option<Bytes>, hyper::Error> {
+fn snapshot_of(generation: Option<&Arc<Generation>>) -> Result<&Snapshot, Problem> {
+    generation.map(|generation| &generation.snapshot).ok_or_else(|| {
+        let message = "no policies have loaded yet: see /status";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    })
+}
+
+fn told(snapshot: &Snapshot, answer: Result<Answer, Problem>, headers: HeaderMap) -> Answered {
+    let response = match answer {
+        Ok(Answer { body, policy_errors }) => {
+            let mut response = reply::json_in(headers, StatusCode::OK, body);
+            if policy_errors > 0 {
+                response.headers_mut().insert(POLICY_ERRORS, policy_errors.into());
+            }
+            response
+        }
+        Err(problem) => problem.into_response(),
+    };
+    Answered {
+        response,
+        revision: Some(header_of(snapshot)),
+    }
+}
+
+/// Where a request goes.
+enum Route {
+    Decision(Ask),
+    /// To the route of this path.
+    Operation(&'static str),
+}
+
+/// An answer, and the revision that it was made from if it was made from one.
+struct Answered {
+    response: Response<Body>,
+    revision: Option<HeaderValue>,
+}
+
+impl From<Response<Body>> for Answered {
+    fn from(response: Response<Body>) -> Self {
+        Self {
+            response,
+            revision: None,
+        }
+    }
+}
+
+/// Why there is no body.
+enum Unread {
+    TooLarge,
+    NoRoom,
+    BrokenOff,
+}
+
+/// A body of no more than `max` bytes. One that does not come at once has to find room.
+async fn collect(body: &mut Incoming, max: usize, room: &mut Room<'_>) -> Result<Bytes, Unread> {
+    if body.size_hint().lower() > max as u64 {
+        return Err(Unread::TooLarge);
+    }
     let mut whole: Option<Bytes> = None;
     let mut parts: Vec<u8> = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
-        if parts.len() + whole.as_ref().map_or(0, Bytes::len) + data.len() > max {
-            return Ok(None);
+    while !body.is_end_stream()
+        && let Some(frame) = poll_fn(|cx| poll_frame(body, cx)).await
+    {
+        let Ok(data) = frame.map_err(|_| Unread::BrokenOff)?.into_data() else {
+            continue;
+        };
+        let length = parts.len() + whole.as_ref().map_or(0, Bytes::len) + data.len();
+        if length > max {
+            return Err(Unread::TooLarge);
+        }
+        if !body.is_end_stream() {
+            // What was announced, or else what there is.
+            room.grow_to(length.saturating_add(usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX)))?;
         }
         // Nearly every body comes in one piece, which needs no copy.
         match whole.take() {
@@ -335,10 +444,46 @@ async fn collect(mut body: Incoming, max: usize) -> Result<Option<Bytes>, hyper:
             }
         }
     }
-    Ok(Some(whole.unwrap_or_else(|| parts.into())))
+    Ok(whole.unwrap_or_else(|| parts.into()))
 }
 
-fn revision(snapshot: &Snapshot) -> HeaderValue {
-    // Hexadecimal digits are a header value.
-    HeaderValue::from_str(snapshot.revision()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+/// What one body takes of the room that there is for all, given back when this is dropped.
+struct Room<'s> {
+    taken: usize,
+    max: usize,
+    all: &'s AtomicUsize,
+}
+
+impl Room<'_> {
+    fn grow_to(&mut self, bytes: usize) -> Result<(), Unread> {
+        let more = bytes.saturating_sub(self.taken);
+        let all = self.all.fetch_add(more, Ordering::Relaxed);
+        self.taken += more;
+        if all.saturating_add(more) > self.max {
+            return Err(Unread::NoRoom);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if self.taken > 0 {
+            self.all.fetch_sub(self.taken, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A snapshot's revision as a header. Each thread keeps the one that it made last.
+fn header_of(snapshot: &Snapshot) -> HeaderValue {
+    thread_local! {
+        static LAST: RefCell<HeaderValue> = const { RefCell::new(HeaderValue::from_static("")) };
+    }
+    LAST.with_borrow_mut(|last| {
+        if last.as_bytes() != snapshot.revision().as_bytes() {
+            // Hexadecimal digits are a header value.
+            *last = HeaderValue::from_str(snapshot.revision()).unwrap_or(HeaderValue::from_static("unknown"));
+        }
+        last.clone()
+    })
 }

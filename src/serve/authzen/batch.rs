@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hyper::StatusCode;
 use hyper::body::Bytes;
 
-use super::question::{Inherited, Members, Wrong, worded};
+use super::question::{Inherited, Members, Written, Wrong, worded};
 use crate::engine::json::Json;
 use crate::engine::{Decision, Problem as EngineProblem, Query, Snapshot};
 use crate::serve::reply::{Problem, write_error};
@@ -50,25 +50,57 @@ const VALUES_MAX: usize = 1_000_000;
 const ALLOW: &[u8] = b"{\"decision\":true}";
 const DENY: &[u8] = b"{\"decision\":false}";
 
+/// Answers one evaluation that is written plainly. None if it is not, and has to be read thoroughly.
+pub(in crate::serve) fn evaluate_plain(
+    snapshot: &Snapshot,
+    text: &[u8],
+    depth_max: usize,
+    tally: &Tally,
+) -> Option<Result<Answer, Problem>> {
+    let written = Written::read(std::str::from_utf8(text).ok()?, depth_max)?;
+    Some(answer(settle(snapshot, &written.query()?, tally)))
+}
+
 /// Answers one evaluation.
 pub(in crate::serve) fn evaluate(snapshot: &Snapshot, root: &Json<'_>, tally: &Tally) -> Result<Answer, Problem> {
     let members = Members::of(top(root)?);
-    match ask(snapshot, &members, tally) {
-        Ok(decision) => Ok(Answer {
-            body: Bytes::from_static(if decision.is_allowed() { ALLOW } else { DENY }),
-            policy_errors: decision.errors.len(),
-        }),
-        Err(wrong) => Err(Problem::new(StatusCode::BAD_REQUEST, wrong)),
-    }
+    answer(ask(snapshot, &members, tally))
 }
 
-/// Answers a batch; one without `evaluations` as a single evaluation.
-pub(in crate::serve) fn evaluations(
+fn answer(asked: Result<Decision, Wrong>) -> Result<Answer, Problem> {
+    let decision = asked.map_err(bad)?;
+    Ok(Answer {
+        body: Bytes::from_static(if decision.is_allowed() { ALLOW } else { DENY }),
+        policy_errors: decision.errors.len(),
+    })
+}
+
+/// A request for a batch, as far as it has been looked at.
+pub(in crate::serve) enum Batched<'a> {
+    /// There is no batch in it: it was a single evaluation.
+    Answered(Answer),
+    /// Its items are to be answered.
+    Begun(Batch<'a>),
+}
+
+/// A batch whose items are being answered.
+pub(in crate::serve) struct Batch<'a> {
+    /// Those that are left.
+    items: std::slice::Iter<'a, Json<'a>>,
+    defaults: Members<'a>,
+    semantic: Semantic,
+    inherit: Inherit,
+    body: Vec<u8>,
+    policy_errors: usize,
+}
+
+/// Begins a batch; one without `evaluations` is a single evaluation.
+pub(in crate::serve) fn evaluations<'a>(
     snapshot: &Snapshot,
-    root: &Json<'_>,
+    root: &'a Json<'a>,
     rules: BatchRules,
     tally: &Tally,
-) -> Result<Answer, Problem> {
+) -> Result<Batched<'a>, Problem> {
     let object = top(root)?;
     let items = match root.get("evaluations") {
         None | Some(Json::Null) => &[][..],
@@ -78,7 +110,7 @@ pub(in crate::serve) fn evaluations(
     let semantic = semantic(root.get("options"))?;
     let defaults = Members::of(object);
     if items.is_empty() {
-        return evaluate(snapshot, root, tally);
+        return evaluate(snapshot, root, tally).map(Batched::Answered);
     }
     if items.len() > rules.items_max {
         return Err(Problem::new(
@@ -102,40 +134,60 @@ pub(in crate::serve) fn evaluations(
             ),
         ));
     }
-
     let mut body = Vec::with_capacity(32 + items.len() * 20);
     body.extend_from_slice(b"{\"evaluations\":[");
-    let mut policy_errors = 0;
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
+    Ok(Batched::Begun(Batch {
+        items: items.iter(),
+        defaults,
+        semantic,
+        inherit: rules.inherit,
+        body,
+        policy_errors: 0,
+    }))
+}
+
+impl Batch<'_> {
+    /// Answers no more than so many items, and says whether some are left.
+    pub(in crate::serve) fn go_on(&mut self, snapshot: &Snapshot, tally: &Tally, items_max: usize) -> bool {
+        for item in self.items.by_ref().take(items_max) {
+            if !self.body.ends_with(b"[") {
+                self.body.push(b',');
+            }
+            let allowed = match item_members(item, &self.defaults, self.inherit)
+                .inspect_err(|_| add(&tally.problems))
+                .and_then(|members| ask(snapshot, &members, tally))
+            {
+                Ok(decision) => {
+                    self.policy_errors += decision.errors.len();
+                    self.body.extend_from_slice(if decision.is_allowed() { ALLOW } else { DENY });
+                    decision.is_allowed()
+                }
+                Err(wrong) => {
+                    self.body.extend_from_slice(b"{\"decision\":false,\"context\":{\"error\":");
+                    write_error(&mut self.body, StatusCode::BAD_REQUEST, &wrong);
+                    self.body.extend_from_slice(b"}}");
+                    false
+                }
+            };
+            match (self.semantic, allowed) {
+                (Semantic::DenyOnFirstDeny, false) | (Semantic::PermitOnFirstPermit, true) => {
+                    self.items = [].iter();
+                    break;
+                }
+                _ => {}
+            }
         }
-        let allowed = match item_members(item, &defaults, rules.inherit)
-            .inspect_err(|_| add(&tally.problems))
-            .and_then(|members| ask(snapshot, &members, tally))
-        {
-            Ok(decision) => {
-                policy_errors += decision.errors.len();
-                body.extend_from_slice(if decision.is_allowed() { ALLOW } else { DENY });
-                decision.is_allowed()
-            }
-            Err(wrong) => {
-                body.extend_from_slice(b"{\"decision\":false,\"context\":{\"error\":");
-                write_error(&mut body, StatusCode::BAD_REQUEST, &wrong);
-                body.extend_from_slice(b"}}");
-                false
-            }
-        };
-        match (semantic, allowed) {
-            (Semantic::DenyOnFirstDeny, false) | (Semantic::PermitOnFirstPermit, true) => break,
-            _ => {}
+        !self.items.as_slice().is_empty()
+    }
+
+    /// The answer to the items so far.
+    pub(in crate::serve) fn answer(mut self) -> Answer {
+        self.body.extend_from_slice(b"]}");
+        Answer {
+            body: self.body.into(),
+            policy_errors: self.policy_errors,
         }
     }
-    body.extend_from_slice(b"]}");
-    Ok(Answer {
-        body: body.into(),
-        policy_errors,
-    })
 }
 
 fn bad(message: impl Into<Cow<'static, str>>) -> Problem {
@@ -151,7 +203,12 @@ fn top<'a>(root: &'a Json<'a>) -> Result<&'a [(Cow<'a, str>, Json<'a>)], Problem
 
 fn ask(snapshot: &Snapshot, members: &Members<'_>, tally: &Tally) -> Result<Decision, Wrong> {
     let query = members.query().inspect_err(|_| add(&tally.problems))?;
-    let decision = decide(snapshot, &query).map_err(|problem| {
+    settle(snapshot, &query, tally)
+}
+
+/// Decides and counts.
+fn settle(snapshot: &Snapshot, query: &Query<'_>, tally: &Tally) -> Result<Decision, Wrong> {
+    let decision = decide(snapshot, query).map_err(|problem| {
         add(&tally.problems);
         worded(&problem)
     })?;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::engine::json::Json;
+use crate::engine::json::{Json, Plain};
 use crate::engine::{Action, Entity, Part, Problem, Query};
 
 /// What is wrong with a question, in the words of the specification: `subject.id: required`.
@@ -51,6 +51,102 @@ impl<'a> Members<'a> {
             context: object("context", self.context)?,
         })
     }
+}
+
+/// A question as it is nearly always written: nothing but what the specification names, in plain JSON.
+#[derive(Debug)]
+pub(super) struct Written<'a> {
+    subject: Thing<'a>,
+    action: Thing<'a>,
+    resource: Thing<'a>,
+    context: Option<Json<'a>>,
+}
+
+/// A subject, an action or a resource.
+#[derive(Debug, Default)]
+struct Thing<'a> {
+    entity_type: Option<&'a str>,
+    id: Option<&'a str>,
+    name: Option<&'a str>,
+    properties: Option<Json<'a>>,
+}
+
+impl<'a> Written<'a> {
+    /// Reads a text in one pass. None if it is written in any other way, or wrong.
+    pub(super) fn read(text: &'a str, depth_max: usize) -> Option<Self> {
+        let mut plain = Plain::new(text);
+        let depth_left = depth_max.checked_sub(1)?;
+        let (mut subject, mut action, mut resource, mut context) = (None, None, None, None);
+        plain.object()?;
+        let mut is_first = true;
+        while let Some(name) = plain.member(is_first)? {
+            is_first = false;
+            match name {
+                "subject" => once(&mut subject, Thing::read(&mut plain, depth_left)?)?,
+                "action" => once(&mut action, Thing::read(&mut plain, depth_left)?)?,
+                "resource" => once(&mut resource, Thing::read(&mut plain, depth_left)?)?,
+                "context" => once(&mut context, plain_object(&mut plain, depth_left)?)?,
+                _ => return None,
+            }
+        }
+        plain.end()?;
+        Some(Self {
+            subject: subject?,
+            action: action?,
+            resource: resource?,
+            context,
+        })
+    }
+
+    /// The question that it makes, if nothing is missing.
+    pub(super) fn query(&self) -> Option<Query<'_>> {
+        Some(Query {
+            principal: self.subject.entity()?,
+            action: Action {
+                name: self.action.name?,
+                properties: self.action.properties.as_ref(),
+            },
+            resource: self.resource.entity()?,
+            context: self.context.as_ref(),
+        })
+    }
+}
+
+impl<'a> Thing<'a> {
+    fn read(plain: &mut Plain<'a>, depth_left: usize) -> Option<Self> {
+        let depth_left = depth_left.checked_sub(1)?;
+        let mut thing = Self::default();
+        plain.object()?;
+        let mut is_first = true;
+        while let Some(name) = plain.member(is_first)? {
+            is_first = false;
+            match name {
+                "type" => once(&mut thing.entity_type, plain.string()?)?,
+                "id" => once(&mut thing.id, plain.string()?)?,
+                "name" => once(&mut thing.name, plain.string()?)?,
+                "properties" => once(&mut thing.properties, plain_object(plain, depth_left)?)?,
+                _ => return None,
+            }
+        }
+        Some(thing)
+    }
+
+    fn entity(&self) -> Option<Entity<'_>> {
+        Some(Entity {
+            entity_type: self.entity_type?,
+            id: self.id?,
+            properties: self.properties.as_ref(),
+        })
+    }
+}
+
+/// Puts a member where it belongs. None if there is one already.
+fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
+fn plain_object<'a>(plain: &mut Plain<'a>, depth_left: usize) -> Option<Json<'a>> {
+    plain.value(depth_left).filter(|value| matches!(value, Json::Object(_)))
 }
 
 /// Reads the body of an evaluation as a question.
@@ -126,4 +222,74 @@ pub(super) fn worded(problem: &Problem) -> Wrong {
         Part::Context => "context",
     };
     format!("{part}{}: {}", problem.path, problem.message).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{Strategy, prop_oneof};
+    use proptest::sample::{select, subsequence};
+    use proptest::{prop_assert_eq, proptest};
+
+    use super::*;
+
+    /// An object of some of these members, in any order, now and then with one twice.
+    fn object(members: Vec<&'static str>) -> impl Strategy<Value = String> {
+        let all = members.len();
+        let usual = subsequence(members.clone(), all.saturating_sub(2)..=all).prop_shuffle();
+        let any = vec(select(members), 0..6);
+        prop_oneof![4 => usual, 1 => any].prop_map(|members| format!("{{{}}}", members.join(",")))
+    }
+
+    fn questions() -> impl Strategy<Value = String> {
+        let thing = || {
+            object(vec![
+                r#""type":"user""#,
+                r#""id":"ana""#,
+                r#""name":"read""#,
+                r#""properties":{"a":[1,{"b":true}]}"#,
+                r#""name":null"#,
+                r#""id":7"#,
+                r#""properties":null"#,
+                r#""more":"x""#,
+            ])
+        };
+        let good = || select(vec![r#"{"type":"user","id":"ana"}"#, r#"{"name":"read","properties":{}}"#]);
+        let thing = move || prop_oneof![1 => thing(), 2 => good().prop_map(str::to_owned)];
+        let context = select(vec!["{}", r#"{"a":{"b":{}}}"#, r#"{"a":1,"a":1}"#, "null", "[]", "1"]);
+        (thing(), thing(), thing(), context, vec(0..5_usize, 3..6)).prop_map(
+            |(subject, action, resource, context, order)| {
+                let members = [
+                    format!("\"subject\":{subject}"),
+                    format!("\"action\":{action}"),
+                    format!("\"resource\": {resource}"),
+                    format!("\"context\":{context}"),
+                    "\"more\":{}".to_owned(),
+                ];
+                let chosen: Vec<&str> = order.into_iter().map(|at| members[at].as_str()).collect();
+                format!("{{{}}}", chosen.join(","))
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_question_written_plainly_is_the_one_that_is_read_thoroughly(text in questions(), depth_max in 1..6_usize) {
+            if let Some(written) = Written::read(&text, depth_max)
+                && let Some(query) = written.query()
+            {
+                let json = Json::read(text.as_bytes(), depth_max).expect("JSON");
+                let thorough = read_question(&json).expect("a question");
+                prop_assert_eq!(format!("{query:?}"), format!("{thorough:?}"), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_usual_question_is_written_plainly() {
+        let text = r#"{"subject":{"type":"user","id":"ana","properties":{"a":1}},"action":{"name":"read"},
+            "resource":{"type":"doc","id":"1"},"context":{"ip":"127.0.0.1"}}"#;
+        assert!(Written::read(text, 3).expect("plain").query().is_some());
+        assert!(Written::read(text, 2).is_none(), "deeper than allowed");
+    }
 }
