@@ -1017,7 +1017,8 @@ fn a_long_batch_holds_nobody_up() {
     let reply = batch.join().expect("a thread").expect("an answer");
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_eq!(reply.body.matches(ALLOWED).count(), ITEMS);
-    assert!(answered > 20, "{answered} answers meanwhile");
+    // Hundreds; a dozen where nobody has a turn before the batch is done.
+    assert!(answered > 50, "{answered} answers meanwhile");
 }
 
 #[tokio::test]
