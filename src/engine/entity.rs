@@ -1,7 +1,8 @@
 //! One entity in bytes.
 //!
-//! `header · a cell for each declared attribute · ancestors · id · tail`, little-endian. A name without an entity has
-//! the same form, so that whatever refers to it has a number to refer by.
+//! `header · id · a cell for each declared attribute · ancestors · tail`, little-endian. The id comes first, since it is
+//! what every question looks at. A name without an entity has the same form, so that whatever refers to it has a number
+//! to refer by.
 
 use super::value::{Cell, Record, Tags, Tail, Uid, Val, has_number, u32_at};
 use super::vocabulary::TypeIx;
@@ -59,13 +60,16 @@ impl<'a> EntityView<'a> {
     }
 
     pub(super) fn id(&self) -> &'a [u8] {
-        let start = HEADER + 8 * self.cells() + 4 * self.usize(ANCESTORS);
-        &self.bytes[start..start + self.usize(ID_LEN)]
+        &self.bytes[HEADER..HEADER + self.usize(ID_LEN)]
+    }
+
+    /// Where the cells begin.
+    fn start(&self) -> usize {
+        HEADER + self.usize(ID_LEN)
     }
 
     fn tail(&self) -> &'a [u8] {
-        let start = HEADER + 8 * self.cells() + 4 * self.usize(ANCESTORS) + self.usize(ID_LEN);
-        &self.bytes[start..]
+        &self.bytes[self.start() + 8 * self.cells() + 4 * self.usize(ANCESTORS)..]
     }
 
     /// The attribute of a place in its type's declaration.
@@ -73,14 +77,14 @@ impl<'a> EntityView<'a> {
         if slot + 1 >= self.cells() {
             return None;
         }
-        Cell::from_le(self.bytes, HEADER + 8 * slot).value(self.tail())
+        Cell::from_le(self.bytes, self.start() + 8 * slot).value(self.tail())
     }
 
     pub(super) fn tags(&self) -> Tags<'a> {
         // The last cell is that of the tags.
         let cell = match self.cells() {
             0 => Cell::NONE,
-            cells => Cell::from_le(self.bytes, HEADER + 8 * (cells - 1)),
+            cells => Cell::from_le(self.bytes, self.start() + 8 * (cells - 1)),
         };
         cell.tags(self.tail())
     }
@@ -91,7 +95,7 @@ impl<'a> EntityView<'a> {
     }
 
     fn ancestor_bytes(&self) -> (&'a [u8], &'a [u8]) {
-        let start = HEADER + 8 * self.cells();
+        let start = self.start() + 8 * self.cells();
         let all = &self.bytes[start..start + 4 * self.usize(ANCESTORS)];
         all.split_at(4 * self.usize(PARENTS))
     }
@@ -139,7 +143,7 @@ impl<'a> EntityView<'a> {
     pub(super) fn references(&self, visit: &mut impl FnMut(Uid)) {
         let tail = self.tail();
         for slot in 0..self.cells().saturating_sub(1) {
-            if let Some(value) = Cell::from_le(self.bytes, HEADER + 8 * slot).value(tail) {
+            if let Some(value) = Cell::from_le(self.bytes, self.start() + 8 * slot).value(tail) {
                 references(&value, visit);
             }
         }
@@ -205,10 +209,10 @@ impl Parts<'_> {
         ];
         into.reserve(HEADER + 8 * self.cells.len() + 4 * header[3] as usize + self.id.len() + self.tail.len());
         header.iter().for_each(|number| into.extend_from_slice(&number.to_le_bytes()));
+        into.extend_from_slice(self.id);
         self.cells.iter().for_each(|cell| into.extend_from_slice(&cell.0.to_le_bytes()));
         let ancestors = self.parents.iter().chain(self.above);
         ancestors.for_each(|uid| into.extend_from_slice(&uid.0.to_le_bytes()));
-        into.extend_from_slice(self.id);
         into.extend_from_slice(self.tail);
     }
 }
@@ -216,9 +220,8 @@ impl Parts<'_> {
 /// Writes an entity again with other parents, and no further ancestors.
 pub(super) fn write_with_parents(view: EntityView<'_>, parents: &[Uid], into: &mut Vec<u8>) {
     let start = into.len();
-    into.extend_from_slice(&view.bytes[..HEADER + 8 * view.cells()]);
+    into.extend_from_slice(&view.bytes[..view.start() + 8 * view.cells()]);
     parents.iter().for_each(|uid| into.extend_from_slice(&uid.0.to_le_bytes()));
-    into.extend_from_slice(view.id());
     into.extend_from_slice(view.tail());
     for field in [PARENTS, ANCESTORS] {
         into[start + field..start + field + 4].copy_from_slice(&(parents.len() as u32).to_le_bytes());
@@ -229,11 +232,9 @@ pub(super) fn write_with_parents(view: EntityView<'_>, parents: &[Uid], into: &m
 pub(super) fn write_with_ancestors(view: EntityView<'_>, above: &[Uid], depth: usize, into: &mut Vec<u8>) {
     let start = into.len();
     let parents = view.ancestor_bytes().0;
-    let head = HEADER + 8 * view.cells();
-    into.extend_from_slice(&view.bytes[..head]);
+    into.extend_from_slice(&view.bytes[..view.start() + 8 * view.cells()]);
     into.extend_from_slice(parents);
     above.iter().for_each(|uid| into.extend_from_slice(&uid.0.to_le_bytes()));
-    into.extend_from_slice(view.id());
     into.extend_from_slice(view.tail());
     let ancestors = (parents.len() / 4 + above.len()) as u32;
     into[start + ANCESTORS..start + ANCESTORS + 4].copy_from_slice(&ancestors.to_le_bytes());
