@@ -40,7 +40,7 @@ pub use fault::{Fault, Faults, Severity};
 pub use listing::RequestEnvironment;
 pub use options::{ErringForbid, Evaluator, Options, RequestProperties, ShortNames, UnknownParents};
 pub use policies::PolicyInfo;
-pub use query::{Action, Entity, Part, Problem, Query};
+pub use query::{Action, Entity, OwnedQuery, Part, Problem, Query};
 pub use snapshot::{Counts, Example, Snapshot};
 pub use sources::{Later, Progress, Record, Sources};
 pub use text::{Place, Span, Text};

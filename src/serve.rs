@@ -8,6 +8,7 @@
 
 mod accept;
 mod authzen;
+mod compare;
 mod connections;
 mod framing;
 mod guard;
@@ -20,6 +21,7 @@ mod tally;
 
 pub use accept::{Server, serve};
 pub use authzen::read_question;
+pub use compare::{CompareSettings, Comparisons};
 pub use guard::Hosts;
 pub use listen::{Address, BindError, Listener, bind};
 pub use service::{Ask, Limits, ServeSettings, Service, answer};

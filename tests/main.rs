@@ -20,6 +20,7 @@ mod bench_command;
 mod clinic;
 mod clinic_cases;
 mod command_line;
+mod comparing;
 mod engine_laws;
 mod growth;
 mod hostile;

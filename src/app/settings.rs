@@ -150,6 +150,22 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "compare.one_in",
+        help: "of so many questions one is decided by Cedar's evaluator as well; 0 for none, 1 for each; default 1024",
+        read: |s, text| {
+            s.serve.compare.one_in = number(text, 0, u32::MAX)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "compare.before_answer",
+        help: "whether that is done before the answer, which a disagreement then turns into a deny; default false",
+        read: |s, text| {
+            s.serve.compare.before_answer = one_of(text, &[("true", true), ("false", false)])?;
+            Ok(())
+        },
+    },
+    Setting {
         key: "engine.erring_forbid",
         help: "what a forbid does that cannot be evaluated: `forbids`, or is `skipped` as in stock Cedar; default forbids",
         read: |s, text| {

@@ -11,6 +11,7 @@ use super::entity::{EntityView, write_shaped};
 use super::evaluate::{Erred, Question, Side};
 use super::index::{Bucket, Environment, Policy};
 use super::json::Json;
+use super::listing::RequestEnvironment;
 use super::options::{ErringForbid, RequestProperties};
 use super::query::{Action, Entity, Part, Problem, Query};
 use super::reference::Reference;
@@ -52,6 +53,8 @@ pub enum Cause {
     UnknownName,
     /// The schema does not let this action be done by such a principal to such a resource.
     NotApplicable,
+    /// Two evaluators disagreed on such a question before.
+    Distrusted,
 }
 
 /// The answer to one question.
@@ -78,6 +81,11 @@ impl Decision {
     /// Whether the answer is allow.
     pub fn is_allowed(&self) -> bool {
         self.cause == Cause::Permitted
+    }
+
+    /// A deny because two evaluators disagreed on such a question.
+    pub fn distrusted() -> Self {
+        Self::without_policies(Cause::Distrusted)
     }
 
     fn without_policies(cause: Cause) -> Self {
@@ -138,8 +146,10 @@ pub struct Comparison {
     pub served: Decision,
     /// By Cedar's evaluator alone.
     pub reference: Decision,
-    /// Principal type, action and resource type, by their exact names.
-    pub environment: Option<[String; 3]>,
+    /// What the question is besides ids and values; none if no policy was asked.
+    pub environment: Option<RequestEnvironment>,
+    /// Where they differ: the entities that Cedar looked at, in its JSON format.
+    pub entities: Option<serde_json::Value>,
 }
 
 impl Comparison {
@@ -183,25 +193,46 @@ impl Snapshot {
     pub fn compare(&self, query: &Query<'_>) -> Result<Comparison, Problem> {
         let mut brought = Brought::default();
         Ok(match self.resolve(query, &mut brought)? {
-            Ok(resolved) => Comparison {
-                served: self.evaluate(&resolved, &brought, By::Compiled),
-                reference: self.evaluate(&resolved, &brought, By::Cedar),
-                environment: Some(self.environment_names(resolved.environment)),
-            },
+            Ok(resolved) => {
+                let mut comparison = Comparison {
+                    served: self.evaluate(&resolved, &brought, By::Compiled),
+                    reference: self.evaluate(&resolved, &brought, By::Cedar),
+                    environment: Some(self.environment_names(resolved.environment)),
+                    entities: None,
+                };
+                if !comparison.agrees() {
+                    comparison.entities = self.ask_about(&resolved, &brought, |question| {
+                        let (action, bucket) = (resolved.action, resolved.bucket);
+                        Reference::new(question, action, bucket, &self.vocabulary, &self.index).entities_json()
+                    });
+                }
+                comparison
+            }
             Err(cause) => Comparison {
                 served: Decision::without_policies(cause),
                 reference: Decision::without_policies(cause),
                 environment: None,
+                entities: None,
             },
         })
     }
 
-    fn environment_names(&self, environment: Environment) -> [String; 3] {
-        [
-            self.vocabulary.type_entry(environment.principal).name.clone(),
-            self.vocabulary.action_entry(environment.action).name.clone(),
-            self.vocabulary.type_entry(environment.resource).name.clone(),
-        ]
+    /// What a question is besides ids and values; none if the schema knows no such question.
+    pub fn environment_of(&self, query: &Query<'_>) -> Option<RequestEnvironment> {
+        let environment = Environment {
+            principal: self.vocabulary.entity_type(query.principal.entity_type)?.0,
+            action: self.vocabulary.action(query.action.name)?.0,
+            resource: self.vocabulary.entity_type(query.resource.entity_type)?.0,
+        };
+        Some(self.environment_names(environment))
+    }
+
+    pub(super) fn environment_names(&self, environment: Environment) -> RequestEnvironment {
+        RequestEnvironment {
+            principal: self.vocabulary.type_entry(environment.principal).name.clone(),
+            action: self.vocabulary.action_entry(environment.action).name.clone(),
+            resource: self.vocabulary.type_entry(environment.resource).name.clone(),
+        }
     }
 
     fn resolve<'s>(&'s self, query: &Query<'_>, brought: &mut Brought) -> Result<Result<Resolved<'s>, Cause>, Problem> {
@@ -351,6 +382,13 @@ impl Snapshot {
     }
 
     fn evaluate(&self, resolved: &Resolved<'_>, brought: &Brought, by: By) -> Decision {
+        self.ask_about(resolved, brought, |question| {
+            self.tally(question, resolved.action, resolved.bucket, by)
+                .decide(self.options.erring_forbid)
+        })
+    }
+
+    fn ask_about<T>(&self, resolved: &Resolved<'_>, brought: &Brought, ask: impl FnOnce(&Question<'_>) -> T) -> T {
         let made = Bump::new();
         let question = Question {
             table: &self.entities.table,
@@ -364,8 +402,7 @@ impl Snapshot {
             foreign: &brought.foreign,
             made: &made,
         };
-        self.tally(&question, resolved.action, resolved.bucket, by)
-            .decide(self.options.erring_forbid)
+        ask(&question)
     }
 
     fn tally(&self, question: &Question<'_>, action: &ActionEntry, bucket: &Bucket, by: By) -> Tally {

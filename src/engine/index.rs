@@ -224,6 +224,16 @@ impl Index {
         }
     }
 
+    pub(super) fn plant_mistake(&mut self, id: &str) -> bool {
+        let policy = self.policies.iter_mut().find(|policy| *policy.info.id == *id);
+        let policy = policy.and_then(Arc::get_mut);
+        let body = policy.and_then(|policy| policy.body.as_mut()).and_then(Arc::get_mut);
+        body.is_some_and(|body| {
+            body.compiled = body.compiled.take().map(|node| Node::Not(Box::new(node)));
+            body.compiled.is_some()
+        })
+    }
+
     fn find(&self, id: &str) -> Option<&Arc<Policy>> {
         let index = self.policies.binary_search_by(|policy| (*policy.info.id).cmp(id)).ok()?;
         Some(&self.policies[index])

@@ -68,6 +68,22 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// The same, with nothing borrowed.
+    pub fn into_owned(self) -> Json<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(value) => Json::Bool(value),
+            Self::Long(value) => Json::Long(value),
+            Self::Float(value) => Json::Float(value),
+            Self::String(text) => Json::String(owned(text)),
+            Self::Array(items) => Json::Array(items.into_iter().map(Json::into_owned).collect()),
+            Self::Object(members) => {
+                Json::Object(members.into_iter().map(|(name, value)| (owned(name), value.into_owned())).collect())
+            }
+        }
+    }
+
     /// How many members an object has; none if it is no object.
     pub fn members(&self) -> usize {
         match self {
@@ -94,6 +110,22 @@ impl<'a> Json<'a> {
             Self::String(_) => "a string",
             Self::Array(_) => "an array",
             Self::Object(_) => "an object",
+        }
+    }
+}
+
+impl From<&Json<'_>> for serde_json::Value {
+    fn from(json: &Json<'_>) -> Self {
+        match json {
+            Json::Null => Self::Null,
+            Json::Bool(value) => (*value).into(),
+            Json::Long(value) => (*value).into(),
+            Json::Float(value) => (*value).into(),
+            Json::String(text) => Self::String(text.to_string()),
+            Json::Array(items) => items.iter().map(Self::from).collect(),
+            Json::Object(members) => {
+                members.iter().map(|(name, value)| (name.to_string(), Self::from(value))).collect()
+            }
         }
     }
 }

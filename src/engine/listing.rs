@@ -20,11 +20,7 @@ impl Snapshot {
             .index
             .environments()
             .filter(|(_, bucket)| !bucket.policies.is_empty())
-            .map(|(environment, _)| RequestEnvironment {
-                principal: self.vocabulary.type_entry(environment.principal).name.clone(),
-                action: self.vocabulary.action_entry(environment.action).name.clone(),
-                resource: self.vocabulary.type_entry(environment.resource).name.clone(),
-            })
+            .map(|(environment, _)| self.environment_names(environment))
             .collect();
         environments.sort_unstable();
         environments

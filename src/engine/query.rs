@@ -65,6 +65,86 @@ impl<'a> Query<'a> {
     }
 }
 
+/// A question that borrows nothing, for whoever looks at it later.
+#[derive(Clone, Debug)]
+pub struct OwnedQuery {
+    principal: OwnedPart,
+    action: OwnedPart,
+    resource: OwnedPart,
+    context: Option<Json<'static>>,
+}
+
+/// Type and id, or the name in place of the type; and properties.
+#[derive(Clone, Debug)]
+struct OwnedPart {
+    name: String,
+    id: String,
+    properties: Option<Json<'static>>,
+}
+
+impl OwnedPart {
+    fn new(name: &str, id: &str, properties: Option<&Json<'_>>) -> Self {
+        Self {
+            name: name.to_owned(),
+            id: id.to_owned(),
+            properties: properties.cloned().map(Json::into_owned),
+        }
+    }
+
+    fn entity(&self) -> Entity<'_> {
+        Entity {
+            entity_type: &self.name,
+            id: &self.id,
+            properties: self.properties.as_ref(),
+        }
+    }
+}
+
+impl From<&Query<'_>> for OwnedQuery {
+    fn from(query: &Query<'_>) -> Self {
+        let entity = |entity: &Entity<'_>| OwnedPart::new(entity.entity_type, entity.id, entity.properties);
+        Self {
+            principal: entity(&query.principal),
+            action: OwnedPart::new(query.action.name, "", query.action.properties),
+            resource: entity(&query.resource),
+            context: query.context.cloned().map(Json::into_owned),
+        }
+    }
+}
+
+impl OwnedQuery {
+    /// The question.
+    pub fn query(&self) -> Query<'_> {
+        Query {
+            principal: self.principal.entity(),
+            action: Action {
+                name: &self.action.name,
+                properties: self.action.properties.as_ref(),
+            },
+            resource: self.resource.entity(),
+            context: self.context.as_ref(),
+        }
+    }
+}
+
+impl Query<'_> {
+    /// The question as JSON, with the words that AuthZEN has for its parts.
+    pub fn to_json(&self) -> serde_json::Value {
+        let json = |json: Option<&Json<'_>>| json.map(serde_json::Value::from);
+        let entity = |entity: &Entity<'_>| {
+            serde_json::json!({
+                "type": entity.entity_type, "id": entity.id, "properties": json(entity.properties),
+            })
+        };
+        serde_json::json!({
+            "subject": entity(&self.principal),
+            "action": { "name": self.action.name, "properties": json(self.action.properties) },
+            "resource": entity(&self.resource),
+            "context": json(self.context),
+        })
+    }
+}
+
 /// Why a question cannot be answered: a value that is not what the schema declares.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Problem {

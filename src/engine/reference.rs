@@ -119,6 +119,11 @@ impl Reference {
         }
     }
 
+    /// The entities that can be looked at, in Cedar's JSON format.
+    pub(super) fn entities_json(&self) -> Option<serde_json::Value> {
+        self.entities.to_json_value().ok()
+    }
+
     /// Whether the clauses of a policy hold, or why that cannot be said.
     pub(super) fn holds(&self, body: &Expr) -> Result<bool, String> {
         let evaluator = Evaluator::new(self.request.clone(), &self.entities, Extensions::all_available());

@@ -195,6 +195,13 @@ impl Snapshot {
         self
     }
 
+    /// Turns what a policy was compiled to into its contrary, so that a test can see such a mistake found. Says whether
+    /// there was such a policy with a compiled form, and nobody else had it.
+    #[doc(hidden)]
+    pub fn plant_mistake(&mut self, policy: &str) -> bool {
+        Arc::get_mut(&mut self.index).is_some_and(|index| index.plant_mistake(policy))
+    }
+
     /// The policy of a number in a [`Decision`](super::Decision).
     ///
     /// # Panics

@@ -87,6 +87,14 @@ async fn status(State(service): State<Arc<Service>>) -> Response {
             "refused": count(&tally.refused),
             "panics": count(&tally.panics),
         },
+        "comparisons": {
+            "compared": count(&tally.comparisons.compared),
+            "disagreements": count(&tally.comparisons.disagreements),
+            "passed_over": count(&tally.comparisons.passed_over),
+            "denied": tally.comparisons.distrusted().iter().map(|kind| json!({
+                "principal_type": kind.principal, "action": kind.action, "resource_type": kind.resource,
+            })).collect::<Vec<_>>(),
+        },
         "connections": {
             "open": service.connections.len(),
             "max": service.connections_max,

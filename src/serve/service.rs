@@ -20,6 +20,7 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use tower::ServiceExt;
 
 use super::authzen::{self, Answer, BatchRules, Batched, Inherit, Metadata};
+use super::compare::{CompareSettings, Comparisons};
 use super::connections::{Connection, Connections, Patience, Phase};
 use super::guard::{Head, Hosts, nothing_here};
 use super::operations;
@@ -96,6 +97,8 @@ pub struct ServeSettings {
     pub allowed_hosts: Vec<String>,
     /// Whether items of a batch without a type take the default's.
     pub inherit_type: bool,
+    /// How often Cedar's evaluator is asked as well.
+    pub compare: CompareSettings,
     /// Called before each decision, for tests of what happens when one breaks off.
     pub before_decision: Option<fn()>,
 }
@@ -173,8 +176,8 @@ impl Service {
     pub(super) fn new(live: Arc<Live>, settings: &ServeSettings, base: &str, connections_max: usize) -> Arc<Self> {
         let limits = settings.limits;
         let service = Arc::new(Self {
+            tally: Tally::new(Comparisons::start(settings.compare, &live)),
             live,
-            tally: Tally::default(),
             limits,
             metadata: Metadata::new(settings.public_url.as_deref().unwrap_or(base)),
             has_public_url: settings.public_url.is_some(),

@@ -1,10 +1,10 @@
 //! What is counted, for `/status`.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::compare::Comparisons;
 use crate::engine::{Decision, Snapshot};
 
 /// The most policies whose errors are counted one by one.
@@ -28,6 +28,8 @@ pub struct Tally {
     pub panics: AtomicU64,
     /// Connections refused because all others were busy.
     pub connections_refused: AtomicU64,
+    /// What came of asking two evaluators.
+    pub comparisons: Arc<Comparisons>,
     erring: Mutex<ErringPolicies>,
 }
 
@@ -48,6 +50,14 @@ pub struct Erring {
 }
 
 impl Tally {
+    /// Nothing is counted yet.
+    pub(super) fn new(comparisons: Arc<Comparisons>) -> Self {
+        Self {
+            comparisons,
+            ..Self::default()
+        }
+    }
+
     /// Counts one decision, and tells of policies that erred for the first time.
     pub(super) fn decided(&self, snapshot: &Snapshot, decision: &Decision) {
         let counter = if decision.is_allowed() {

@@ -208,7 +208,7 @@ fn ask(snapshot: &Snapshot, members: &Members<'_>, tally: &Tally) -> Result<Deci
 
 /// Decides and counts.
 fn settle(snapshot: &Snapshot, query: &Query<'_>, tally: &Tally) -> Result<Decision, Wrong> {
-    let decision = decide(snapshot, query).map_err(|problem| {
+    let decision = decide(snapshot, query, tally).map_err(|problem| {
         add(&tally.problems);
         worded(&problem)
     })?;
@@ -216,8 +216,8 @@ fn settle(snapshot: &Snapshot, query: &Query<'_>, tally: &Tally) -> Result<Decis
     Ok(decision)
 }
 
-fn decide(snapshot: &Snapshot, query: &Query<'_>) -> Result<Decision, EngineProblem> {
-    let decision = snapshot.decide(query)?;
+fn decide(snapshot: &Snapshot, query: &Query<'_>, tally: &Tally) -> Result<Decision, EngineProblem> {
+    let decision = tally.comparisons.decide(snapshot, query)?;
     tracing::debug!(
         principal_type = query.principal.entity_type,
         action = query.action.name,

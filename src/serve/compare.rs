@@ -1,0 +1,181 @@
+//! Cedar's evaluator beside ours, in service.
+//!
+//! A sample of the questions is decided by both, off the way of the answer or, where that is set, before it. If they
+//! ever disagree, every question of that kind is denied from then on until the process ends, the disagreement is written
+//! down with all that it takes to see it again, and `/status` tells of it.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+
+use serde_json::json;
+
+use super::tally::add;
+use crate::engine::{Comparison, Decision, OwnedQuery, Problem, Query, RequestEnvironment, Snapshot};
+use crate::store::Live;
+
+/// Questions that wait to be compared; more are passed over, and counted.
+const WAITING_MAX: usize = 256;
+
+/// Comparing builds Cedar's own entities and recurses with a policy's depth.
+const STACK_BYTES: usize = 16 << 20;
+
+/// How often both evaluators are asked, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompareSettings {
+    /// One question in so many; 0 for none.
+    pub one_in: u32,
+    /// Whether the comparison comes before the answer.
+    pub before_answer: bool,
+}
+
+impl Default for CompareSettings {
+    fn default() -> Self {
+        Self {
+            one_in: 1024,
+            before_answer: false,
+        }
+    }
+}
+
+/// What came of comparing.
+#[derive(Debug, Default)]
+pub struct Comparisons {
+    one_in: u32,
+    before_answer: bool,
+    /// Questions that were decided by both.
+    pub compared: AtomicU64,
+    /// Questions on which they disagreed.
+    pub disagreements: AtomicU64,
+    /// Questions that were chosen, and passed over because too many waited.
+    pub passed_over: AtomicU64,
+    is_any_distrusted: AtomicBool,
+    distrusted: Mutex<BTreeSet<RequestEnvironment>>,
+    waiting: Option<SyncSender<OwnedQuery>>,
+}
+
+impl Comparisons {
+    /// Starts comparing questions about what is live, on a thread of its own unless it is done before the answer.
+    pub(super) fn start(settings: CompareSettings, live: &Arc<Live>) -> Arc<Self> {
+        let CompareSettings { one_in, before_answer } = settings;
+        let off = || Self {
+            one_in,
+            before_answer,
+            ..Self::default()
+        };
+        if one_in == 0 || before_answer {
+            return Arc::new(off());
+        }
+        let (sender, receiver) = sync_channel(WAITING_MAX);
+        let comparisons = Arc::new(Self {
+            waiting: Some(sender),
+            ..off()
+        });
+        let (own, live) = (Arc::downgrade(&comparisons), live.clone());
+        let work = move || compare_all(&receiver, &own, &live);
+        let started = thread::Builder::new().name("compare".to_owned()).stack_size(STACK_BYTES).spawn(work);
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread to compare evaluators on: nothing is compared");
+        }
+        comparisons
+    }
+
+    /// Decides one question, and may have it compared.
+    pub(super) fn decide(&self, snapshot: &Snapshot, query: &Query<'_>) -> Result<Decision, Problem> {
+        if self.is_any_distrusted.load(Ordering::Relaxed) && self.distrusts(snapshot, query) {
+            return Ok(Decision::distrusted());
+        }
+        if !self.is_chosen() {
+            return snapshot.decide(query);
+        }
+        if self.before_answer {
+            return self.compare(snapshot, query);
+        }
+        if let Some(waiting) = &self.waiting
+            && waiting.try_send(OwnedQuery::from(query)).is_err()
+        {
+            add(&self.passed_over);
+        }
+        snapshot.decide(query)
+    }
+
+    /// Kinds of questions that are denied.
+    pub(super) fn distrusted(&self) -> Vec<RequestEnvironment> {
+        self.distrusted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn distrusts(&self, snapshot: &Snapshot, query: &Query<'_>) -> bool {
+        let distrusted = self.distrusted.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot
+            .environment_of(query)
+            .is_some_and(|environment| distrusted.contains(&environment))
+    }
+
+    /// Every so manieth question of a thread.
+    fn is_chosen(&self) -> bool {
+        thread_local! {
+            static ASKED: Cell<u32> = const { Cell::new(0) };
+        }
+        self.one_in > 0
+            && ASKED.with(|asked| {
+                let count = asked.get() + 1;
+                asked.set(if count >= self.one_in { 0 } else { count });
+                count >= self.one_in
+            })
+    }
+
+    /// Decides by both. What they disagree on is denied.
+    fn compare(&self, snapshot: &Snapshot, query: &Query<'_>) -> Result<Decision, Problem> {
+        let comparison = snapshot.compare(query)?;
+        add(&self.compared);
+        if comparison.agrees() {
+            return Ok(comparison.served);
+        }
+        self.distrust(snapshot, query, comparison);
+        Ok(Decision::distrusted())
+    }
+
+    fn distrust(&self, snapshot: &Snapshot, query: &Query<'_>, comparison: Comparison) {
+        add(&self.disagreements);
+        let decided = |decision: &Decision| {
+            let id = |number: u32| snapshot.policy(number).id.to_string();
+            json!({
+                "cause": format!("{:?}", decision.cause),
+                "determining": decision.determining.iter().map(|number| id(*number)).collect::<Vec<_>>(),
+                "erring": decision.errors.iter().map(|error| json!([id(error.policy), error.message])).collect::<Vec<_>>(),
+            })
+        };
+        let evidence = json!({
+            "question": query.to_json(),
+            "compiled": decided(&comparison.served),
+            "cedar": decided(&comparison.reference),
+            "entities": comparison.entities,
+        });
+        let kind = comparison.environment;
+        tracing::error!(
+            revision = snapshot.revision(),
+            kind = kind.as_ref().map(|kind| format!("{} {} {}", kind.principal, kind.action, kind.resource)),
+            %evidence,
+            "the compiled policies and Cedar's evaluator disagree: questions of this kind are denied until the process \
+             ends. This is a mistake in gatepost: please report this line, and set `engine.evaluator` to `cedar`"
+        );
+        if let Some(kind) = kind {
+            self.distrusted.lock().unwrap_or_else(PoisonError::into_inner).insert(kind);
+            self.is_any_distrusted.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// Compares what comes until nobody is left who could send it.
+fn compare_all(waiting: &Receiver<OwnedQuery>, comparisons: &Weak<Comparisons>, live: &Live) {
+    while let Ok(owned) = waiting.recv() {
+        let (Some(comparisons), Some(generation)) = (comparisons.upgrade(), live.current().clone()) else {
+            continue;
+        };
+        // A problem was told to whoever asked.
+        let _ = comparisons.compare(&generation.snapshot, &owned.query());
+    }
+}
