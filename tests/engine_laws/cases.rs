@@ -533,6 +533,112 @@ fn an_escape_in_the_store_makes_no_entity_of_a_string() {
 }
 
 #[test]
+fn what_cedar_refuses_of_an_entity_or_reads_as_something_else_is_refused() {
+    let schema = r#"entity Group in [Group];
+        entity User in [Group] = {
+            count: Long, at?: ipaddr, price?: decimal, friend?: User, lots?: Set<Long>,
+            odd?: { __extn?: { fn?: String, arg?: String }, __entity?: { type?: String, id?: String }, __expr?: String },
+        } tags Long;
+        entity Tier enum ["gold"];
+        action view appliesTo { principal: [User], resource: [User] };"#;
+    let user = json!({ "type": "User", "id": "u" });
+    let ip = json!({ "fn": "ip", "arg": "10.0.0.1" });
+    let whole = |name: &str, value: Value| {
+        let mut whole = json!({ "uid": user, "attrs": { "count": 1 }, "parents": [] });
+        whole[name] = value;
+        whole
+    };
+    let attr = |name: &str, value: Value| {
+        let mut attrs = json!({ "count": 1 });
+        attrs[name] = value;
+        whole("attrs", attrs)
+    };
+    let all = [
+        whole("uid", json!({ "type": "Tier", "id": "tin" })),
+        whole("uid", json!({ "type": "Robot", "id": "r" })),
+        whole("uid", json!({ "type": "user", "id": "u" })),
+        whole("uid", json!({ "type": " User", "id": "u" })),
+        whole("uid", json!({ "type": "User", "id": 1 })),
+        whole("uid", json!({ "__expr": "User::\"u\"" })),
+        whole("uid", json!("User::\"u\"")),
+        whole("uid", Value::Null),
+        whole("attrs", json!({})),
+        whole("attrs", json!([])),
+        whole("attrs", Value::Null),
+        whole("parents", json!({})),
+        whole("parents", Value::Null),
+        whole("parents", json!([user])),
+        whole("parents", json!([{ "type": "Tier", "id": "gold" }])),
+        whole("parents", json!([{ "type": "Group" }])),
+        whole("tags", json!([])),
+        whole("tags", Value::Null),
+        whole("tags", json!({ "k": "1" })),
+        whole("tags", json!({ "k": null })),
+        attr("count", Value::Null),
+        attr("count", json!("1")),
+        attr("count", json!(1.0)),
+        attr("count", json!(9_223_372_036_854_775_808_u64)),
+        attr("count", json!({ "__extn": { "fn": "unknown", "arg": "x" } })),
+        attr("undeclared", json!(1)),
+        attr("at", json!("nowhere")),
+        attr("at", json!("::ffff:10.0.0.1")),
+        attr("at", json!("10.0.0.1/08")),
+        attr("at", json!(1)),
+        attr("at", json!({ "fn": "decimal", "arg": "1.0" })),
+        attr("at", json!({ "fn": "ip", "arg": 1 })),
+        attr("at", json!({ "__expr": "1", "__extn": ip })),
+        attr("at", json!({ "__expr": "1", "fn": "ip", "arg": "10.0.0.1" })),
+        attr("at", json!({ "__extn": { "fn": "unknown", "arg": "x" } })),
+        attr("price", json!("1.00001")),
+        attr("price", json!(1.5)),
+        attr("friend", json!("u")),
+        attr("friend", json!({ "type": "Group", "id": "g" })),
+        attr("friend", json!({ "__expr": "1", "__entity": user })),
+        attr("friend", json!({ "__expr": "1", "type": "User", "id": "u" })),
+        attr("friend", json!({ "__extn": { "fn": "unknown", "arg": "x" } })),
+        attr("lots", json!([1, "2"])),
+        attr("lots", json!([null])),
+        attr("lots", json!({ "0": 1 })),
+        attr("odd", json!({ "__extn": { "fn": "unknown", "arg": "x" } })),
+        attr("odd", json!({ "__extn": { "fn": 1 } })),
+    ];
+    // Other forms than the plainest are good where they are good for Cedar.
+    let taken = [
+        whole("parents", json!([{ "__entity": { "type": "Group", "id": "g" } }])),
+        whole("extra", json!(1)),
+        attr("at", json!("10.0.0.1")),
+        attr("at", json!({ "__extn": ip, "more": 1 })),
+        attr("at", ip.clone()),
+        attr("friend", json!({ "__entity": user, "more": 1 })),
+        attr("friend", json!({ "__entity": { "type": "User", "id": "u", "more": 1 } })),
+        attr("lots", json!([2, 1, 2])),
+        attr("odd", json!({ "__extn": { "fn": "ip", "arg": "x" } })),
+        attr("odd", json!({ "__entity": { "type": "User", "id": "u" } })),
+        attr("odd", json!({ "__expr": "1" })),
+    ];
+    let group = entity(("Group", "g"), json!({}), &[]);
+    let cedars = |entity: &Value| {
+        let both = json!([group, entity]);
+        let empty = compile(&sources(schema, &[ANYTHING], &[])).expect("good sources");
+        // Cedar keeps what it does not know as a residual, of which no policy can be evaluated.
+        let read = Entities::from_json_value(both.clone(), Some(empty.schema()));
+        read.is_ok() && !both.to_string().contains("unknown")
+    };
+    for (entities, is_taken) in [(&all[..], false), (&taken[..], true)] {
+        for entity in entities {
+            assert_eq!(cedars(entity), is_taken, "Cedar: {entity}");
+            let read = compile(&sources(schema, &[ANYTHING], &[json!([group, entity])]));
+            assert_eq!(
+                read.is_ok(),
+                is_taken,
+                "{entity}: {:?}",
+                read.err().map(|faults| faults.to_string())
+            );
+        }
+    }
+}
+
+#[test]
 fn an_action_that_a_condition_names_is_in_its_groups() {
     let schema = r#"entity User;
         action everything;
