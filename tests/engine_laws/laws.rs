@@ -1,11 +1,12 @@
 //! What holds in every world.
 
-use gatepost::engine::{Cause, ErringForbid, RequestProperties, Snapshot};
+use gatepost::engine::{Cause, ErringForbid, Evaluator, RequestProperties, Snapshot};
 use serde_json::Value;
 
 use super::census::Census;
 use super::dice::Dice;
-use super::trial::{Trial, decide};
+use super::maker::STRANGERS;
+use super::trial::{Trial, check_evaluators, decide};
 use super::world::World;
 
 /// How many worlds the first law tries by default, and how many questions it asks in each.
@@ -49,7 +50,7 @@ fn every_answer_is_that_of_stock_cedar_over_all_policies_and_entities() {
             let Ok(verdict) = trial.check(&ask) else {
                 panic!("{}", trial.report(&ask));
             };
-            census.count(&verdict, &traits);
+            census.count(&ask, &verdict, &traits);
             if let (Some(policy), false) = (verdict.determining.first(), is_mutated) {
                 is_mutated = true;
                 census.mutants += 1;
@@ -61,6 +62,7 @@ fn every_answer_is_that_of_stock_cedar_over_all_policies_and_entities() {
         }
     }
     if !is_replay() {
+        println!("{census:#?}");
         census.check();
     }
 }
@@ -123,9 +125,28 @@ fn the_order_of_files_changes_neither_revision_nor_answers() {
     assert!(is_replay() || compared > 0, "all worlds were refused");
 }
 
+#[test]
+fn cedars_evaluator_in_service_gives_the_same_decisions() {
+    let mut compared = 0;
+    for seed in seeds(60) {
+        let mut world = World::new(seed);
+        let Ok(compiled) = Snapshot::compile(&world.sources(), &world.options) else {
+            continue;
+        };
+        world.options.evaluator = Evaluator::Cedar;
+        let cedars = Snapshot::compile(&world.sources(), &world.options).expect("the same sources");
+        for ask in world.asks(ASKS) {
+            let expected = decide(&compiled, &world, &ask);
+            assert_eq!(decide(&cedars, &world, &ask), expected, "seed {seed}: {ask:?}");
+            compared += 1;
+        }
+    }
+    assert!(is_replay() || compared > 0, "all worlds were refused");
+}
+
 /// Deciding with properties is deciding over a store that has what they come to.
 fn check_properties(mode: RequestProperties) {
-    let mut compared = 0;
+    let (mut compared, mut on_both) = (0, 0);
     for seed in seeds(30) {
         let world = World::new(seed).with_request_properties(mode);
         let Ok(snapshot) = Snapshot::compile(&world.sources(), &world.options) else {
@@ -133,38 +154,81 @@ fn check_properties(mode: RequestProperties) {
         };
         let mut dice = Dice::new(!seed);
         for ask in world.asks(3) {
-            let is_principal = dice.chance(50);
-            let entity = if is_principal { ask.principal } else { ask.resource };
-            let Some((mut given, amended)) = world.amended(&mut dice, entity, mode) else {
-                continue;
-            };
+            let mut with_properties = ask.clone();
+            let mut amended = world.clone();
+            let sides = *dice.pick(&[(true, false), (false, true), (true, true)]);
+            for (brings, entity, properties) in [
+                (sides.0, ask.principal, &mut with_properties.principal_properties),
+                (sides.1, ask.resource, &mut with_properties.resource_properties),
+            ] {
+                if brings && let Some((mut given, world)) = amended.amended(&mut dice, entity, mode) {
+                    amended = world;
+                    // What the schema does not declare is dropped.
+                    given.insert("undeclared".to_owned(), Value::from(1));
+                    *properties = Some(Value::Object(given));
+                }
+            }
+            let brought = (
+                with_properties.principal_properties.is_some(),
+                with_properties.resource_properties.is_some(),
+            );
             let expected = match mode {
+                _ if brought == (false, false) => continue,
                 RequestProperties::Ignore => decide(&snapshot, &world, &ask),
                 RequestProperties::Fill | RequestProperties::Override => {
-                    let amended = Snapshot::compile(&amended.sources(), &world.options)
-                        .expect("properties that fit the schema fit the store");
-                    decide(&amended, &world, &ask)
+                    let amended = Trial::new(amended).expect("properties that fit the schema fit the store");
+                    if let Err(difference) = amended.check(&ask) {
+                        panic!("seed {seed}: {difference}\n{}", amended.world.show());
+                    }
+                    decide(&amended.snapshot, &world, &ask)
                 }
             };
-            // What the schema does not declare is dropped.
-            given.insert("undeclared".to_owned(), Value::from(1));
-            let mut with_properties = ask.clone();
-            let side = if is_principal {
-                &mut with_properties.principal_properties
-            } else {
-                &mut with_properties.resource_properties
-            };
-            *side = Some(Value::Object(given));
+            let served = check_evaluators(&snapshot, &world, &with_properties);
+            let difference = || served.as_ref().err().cloned().unwrap_or_default();
             assert_eq!(
-                decide(&snapshot, &world, &with_properties),
-                expected,
-                "seed {seed}: {with_properties:?}\n{}",
+                served.as_ref().ok(),
+                expected.as_ref().ok(),
+                "seed {seed}: {with_properties:?}\n{}\n{}",
+                difference(),
                 world.show()
             );
             compared += 1;
+            on_both += usize::from(brought == (true, true));
         }
     }
-    assert!(is_replay() || compared > 0, "nothing was compared");
+    assert!(
+        is_replay() || compared > 0 && on_both > 0,
+        "compared {compared}, on both sides {on_both}"
+    );
+}
+
+/// What a request makes of an entity that the store does not know may lack what the schema requires.
+#[test]
+fn properties_of_an_unknown_entity_may_be_few_and_both_evaluators_err_alike() {
+    let (mut compared, mut erred) = (0, 0);
+    for seed in seeds(30) {
+        let world = World::new(seed).with_request_properties(RequestProperties::Override);
+        let Ok(snapshot) = Snapshot::compile(&world.sources(), &world.options) else {
+            continue;
+        };
+        for mut ask in world.asks(ASKS) {
+            for (entity, properties) in [
+                (&mut ask.principal, &mut ask.principal_properties),
+                (&mut ask.resource, &mut ask.resource_properties),
+            ] {
+                if !world.is_enumerated(entity.0) {
+                    entity.1 = STRANGERS[0];
+                    *properties = Some(Value::Object(serde_json::Map::new()));
+                }
+            }
+            match check_evaluators(&snapshot, &world, &ask) {
+                Ok(decision) => erred += usize::from(!decision.errors.is_empty()),
+                Err(difference) => panic!("seed {seed}: {ask:?}\n{difference}\n{}", world.show()),
+            }
+            compared += 1;
+        }
+    }
+    assert!(is_replay() || compared > 0 && erred > 0, "compared {compared}, erred {erred}");
 }
 
 #[test]

@@ -8,31 +8,119 @@ use super::world::{Ask, Link, Statement, Thing, Traits};
 use super::writer::Writer;
 
 pub(super) const TAG_KEYS: [&str; 3] = ["k1", "k2", "k3"];
-pub(super) const TEXTS: [&str; 8] = ["", "a", "ab", "abc", "a*b", "x y", "k1", "k2"];
+pub(super) const TEXTS: [&str; 12] = [
+    "",
+    "a",
+    "ab",
+    "abc",
+    "a*b",
+    "x y",
+    "k1",
+    "k2",
+    "äb",
+    "aäbäb",
+    "\u{1f600}",
+    "b\"\\n\n",
+];
+
+/// Patterns, with escapes as a policy has them.
+pub(super) const PATTERNS: [&str; 16] = [
+    "*",
+    "a*",
+    "*b",
+    r"a\*b",
+    "*b*",
+    "x y",
+    "",
+    "a*b",
+    "a*b*b",
+    "*a*ä*b*",
+    "*ä*",
+    "**",
+    "ä*",
+    r"*\u{1f600}",
+    "*b*c",
+    "ab*",
+];
+
+/// Ids of a type of which there are many entities.
+pub(super) const CROWD: [&str; 20] = [
+    "a", "b", "c", "m00", "m01", "m02", "m03", "m04", "m05", "m06", "m07", "m08", "m09", "m10", "m11", "m12", "m13",
+    "m14", "m15", "m16",
+];
 pub(super) const LONGS: [i64; 7] = [0, 1, 2, -1, 3, 7, 100];
 pub(super) const FAR_LONGS: [i64; 4] = [i64::MAX, i64::MAX - 1, i64::MIN, i64::MIN + 1];
-pub(super) const DECIMALS: [&str; 5] = ["0.0", "1.5", "-2.25", "12.3456", "922337203685477.5807"];
-pub(super) const IPS: [&str; 6] = [
-    "127.0.0.1",
-    "10.0.0.1",
-    "10.0.0.0/8",
-    "::1",
-    "224.0.0.1",
-    "2001:db8::/32",
+pub(super) const DECIMALS: [&str; 9] = [
+    "0.0",
+    "1.5",
+    "1.50",
+    "-2.25",
+    "-0.5",
+    "12.3456",
+    "922337203685477.5807",
+    "-922337203685477.5808",
+    "57646075230342.3488",
 ];
-pub(super) const DATETIMES: [&str; 4] = [
+pub(super) const IPS: [&str; 22] = [
+    "127.0.0.1",
+    "127.0.0.0/8",
+    "127.0.0.0/7",
+    "10.0.0.1",
+    "10.0.0.1/8",
+    "10.0.0.0/8",
+    "10.255.255.255/32",
+    "0.0.0.0/0",
+    "0.0.0.0",
+    "255.255.255.255",
+    "224.0.0.1",
+    "224.0.0.0/4",
+    "224.0.0.0/3",
+    "::1",
+    "::1/127",
+    "::/0",
+    "::ffff:a00:1",
+    "::ffff:a00:0/104",
+    "ff02::1",
+    "ff00::/7",
+    "2001:db8::/32",
+    "2001:db8:1:2:3:4:5:6",
+];
+pub(super) const DATETIMES: [&str; 9] = [
     "1970-01-01",
     "2024-10-15",
     "2024-10-15T11:38:02Z",
     "2024-10-15T11:38:02.101Z",
+    "2024-10-15T00:00:00+0130",
+    "1969-12-31T23:59:59.999Z",
+    "1969-12-31",
+    "0000-01-01",
+    "9999-12-31T23:59:59.999Z",
 ];
-pub(super) const DURATIONS: [&str; 5] = ["0ms", "1h", "-1d2h3m4s5ms", "90d", "9223372036854775807ms"];
+pub(super) const DURATIONS: [&str; 9] = [
+    "0ms",
+    "1h",
+    "-1d2h3m4s5ms",
+    "90d",
+    "1d",
+    "-1ms",
+    "119m59s999ms",
+    "9223372036854775807ms",
+    "-9223372036854775808ms",
+];
+
+/// An id that policies and entities refer to, and that is not in the store.
+const GHOST: &str = "ghost";
+
+/// Ids that only questions have.
+pub(super) const STRANGERS: [&str; 3] = ["nobody", "no one", "niemand"];
 
 /// Makes what a world consists of besides its schema.
 pub(super) struct Maker<'m> {
     pub(super) model: &'m Model,
     pub(super) ids: &'m [Vec<&'static str>],
     pub(super) dice: &'m mut Dice,
+    /// Whether questions are made, which may know names that nothing else knows.
+    pub(super) asks: bool,
 }
 
 /// The scope of the principal or of the resource.
@@ -48,7 +136,7 @@ impl Maker<'_> {
     /// An id of a type, one in ten times one that is not in the store. Enumerated ids are always good ones.
     pub(super) fn id(&mut self, ty: usize) -> &'static str {
         if self.model.types[ty].choices.is_empty() && self.dice.chance(10) {
-            "ghost"
+            GHOST
         } else {
             *self.dice.pick(&self.ids[ty])
         }
@@ -68,13 +156,22 @@ impl Maker<'_> {
         }
     }
 
+    /// An id for a question: now and then one that neither the store nor a policy has.
+    fn asked_id(&mut self, ty: usize) -> &'static str {
+        if self.model.types[ty].choices.is_empty() && self.dice.chance(8) {
+            *self.dice.pick(&STRANGERS)
+        } else {
+            self.id(ty)
+        }
+    }
+
     pub(super) fn json(&mut self, ty: &Ty) -> Value {
         match ty {
             Ty::Bool => Value::Bool(self.dice.chance(50)),
             Ty::Long => Value::from(self.long()),
             Ty::Text => Value::from(*self.dice.pick(&TEXTS)),
             Ty::Entity(ty) => {
-                let id = self.id(*ty);
+                let id = if self.asks { self.asked_id(*ty) } else { self.id(*ty) };
                 let uid = json!({ "type": self.model.types[*ty].full(), "id": id });
                 if self.dice.chance(50) {
                     json!({ "__entity": uid })
@@ -176,7 +273,11 @@ impl Maker<'_> {
         };
         let declared = &model.actions[action];
         let principal = self.asked(&declared.principals);
-        let resource = self.asked(&declared.resources);
+        let resource = if declared.resources.contains(&principal.0) && self.dice.chance(15) {
+            principal
+        } else {
+            self.asked(&declared.resources)
+        };
         let needless = declared.context.is_empty() && self.dice.chance(50);
         let context = if declared.principals.is_empty() || needless {
             None
@@ -203,7 +304,7 @@ impl Maker<'_> {
         if !self.model.types[ty].choices.is_empty() && self.dice.chance(10) {
             return (ty, "mauve");
         }
-        (ty, self.id(ty))
+        (ty, self.asked_id(ty))
     }
 
     /// The scope of one side. Those of forbids are `narrow`, so that not all is forbidden.
@@ -218,7 +319,7 @@ impl Maker<'_> {
         let above = *self.dice.pick(&model.above(ty));
         let form: usize = match (slot, narrow) {
             (true, _) => 2 + self.dice.below(3),
-            (false, true) => 1 + self.dice.below(4),
+            (false, true) => *self.dice.pick(&[0, 1, 1, 2, 2, 3, 3, 4, 4]),
             (false, false) => *self.dice.pick(&[0, 0, 0, 1, 2, 3, 4]),
         };
         let target = if form == 2 { ty } else { above };
@@ -275,7 +376,7 @@ impl Maker<'_> {
 
     pub(super) fn statement(&mut self, number: usize) -> Statement {
         let model = self.model;
-        let permits = self.dice.chance(72);
+        let permits = self.dice.chance(66);
         let template = self.dice.chance(20);
         let slots = match (template, self.dice.below(3)) {
             (false, _) => (false, false),

@@ -320,9 +320,12 @@ pub(super) fn some_type(dice: &mut Dice, types: usize, depth: usize) -> Ty {
         12..26 => Ty::Long,
         26..36 => Ty::Text,
         36..64 => Ty::Entity(dice.below(types)),
-        64..76 => Ty::Set(Box::new(match dice.below(5) {
-            0 | 1 => Ty::Long,
-            2 => Ty::Text,
+        64..76 => Ty::Set(Box::new(match dice.below(12) {
+            0..3 => Ty::Long,
+            3 => Ty::Text,
+            4 if depth > 0 => some_type(dice, types, depth - 1),
+            5 => Ty::Set(Box::new(Ty::Long)),
+            6 => Ty::Set(Box::new(Ty::Entity(dice.below(types)))),
             _ => Ty::Entity(dice.below(types)),
         })),
         76..85 if depth > 0 => {

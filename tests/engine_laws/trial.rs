@@ -132,8 +132,11 @@ impl Trial {
         }
     }
 
+    /// Our answer, if it is that of stock Cedar, and that of Cedar's evaluator behind our own index and slice.
     pub(super) fn check(&self, ask: &Ask) -> Result<Verdict, String> {
-        self.compare(self.snapshot.policy_set(), ask)
+        let verdict = self.compare(self.snapshot.policy_set(), ask)?;
+        check_evaluators(&self.snapshot, &self.world, ask)?;
+        Ok(verdict)
     }
 
     /// Whether the comparison sees that one policy is missing on one side.
@@ -178,6 +181,22 @@ pub(super) fn uid(entity_type: &str, id: &str) -> EntityUid {
 
 /// Asks the engine.
 pub(super) fn decide(snapshot: &Snapshot, world: &World, ask: &Ask) -> Result<Decision, Problem> {
+    with_query(world, ask, |query| snapshot.decide(query))
+}
+
+/// Whether both of the engine's evaluators say the same, and what it serves.
+pub(super) fn check_evaluators(snapshot: &Snapshot, world: &World, ask: &Ask) -> Result<Decision, String> {
+    let problem = |problem: Problem| format!("ours: a problem: {problem}");
+    let comparison = with_query(world, ask, |query| snapshot.compare(query)).map_err(problem)?;
+    let served = decide(snapshot, world, ask).map_err(problem)?;
+    if comparison.agrees() && comparison.served == served {
+        Ok(served)
+    } else {
+        Err(format!("served: {served:#?}\ncompared: {comparison:#?}"))
+    }
+}
+
+fn with_query<T>(world: &World, ask: &Ask, answer: impl FnOnce(&Query<'_>) -> T) -> T {
     let text = |value: &Option<Value>| value.as_ref().map(ToString::to_string);
     let texts = [
         text(&ask.context),
@@ -194,7 +213,7 @@ pub(super) fn decide(snapshot: &Snapshot, world: &World, ask: &Ask) -> Result<De
     let principal_type = world.asked_type(ask.principal.0, ask);
     let resource_type = world.asked_type(ask.resource.0, ask);
     let action = world.asked_action(ask);
-    snapshot.decide(&Query {
+    answer(&Query {
         principal: Entity {
             entity_type: &principal_type,
             id: ask.principal.1,

@@ -6,7 +6,7 @@ use gatepost::engine::{ErringForbid, Options, Record, RequestProperties, Sources
 use serde_json::{Map, Value, json};
 
 use super::dice::Dice;
-use super::maker::Maker;
+use super::maker::{CROWD, Maker, STRANGERS};
 use super::model::{Model, qualified};
 
 /// An entity of the store.
@@ -78,6 +78,15 @@ pub(super) struct Ask {
     pub(super) short: bool,
 }
 
+impl Ask {
+    /// Whether it names an entity that only it knows.
+    pub(super) fn has_stranger(&self) -> bool {
+        let text = self.context.as_ref().map(Value::to_string).unwrap_or_default();
+        [self.principal.1, self.resource.1].iter().any(|id| STRANGERS.contains(id))
+            || STRANGERS.iter().any(|id| text.contains(&format!("{id:?}")))
+    }
+}
+
 /// A schema, policies and entities that fit each other.
 #[derive(Clone)]
 pub(super) struct World {
@@ -93,14 +102,24 @@ pub(super) struct World {
 impl World {
     /// The world of a seed.
     pub(super) fn new(seed: u64) -> Self {
-        let mut dice = Dice::new(seed);
-        let model = Model::new(&mut dice);
+        Self::rolled(seed, &mut Dice::new(seed))
+    }
+
+    /// The world that some dice give.
+    pub(super) fn rolled(seed: u64, dice: &mut Dice) -> Self {
+        let model = Model::new(dice);
+        // Of one type there may be many entities, so that some have many ancestors.
+        let crowded = dice.chance(25).then(|| dice.below(model.types.len()));
         let ids: Vec<Vec<&'static str>> = model
             .types
             .iter()
-            .map(|ty| {
+            .enumerate()
+            .map(|(number, ty)| {
                 if !ty.choices.is_empty() {
                     return ty.choices.clone();
+                }
+                if crowded == Some(number) {
+                    return CROWD.to_vec();
                 }
                 let mut ids = vec!["a", "b", "c", "sp ace", "quo\"te"];
                 dice.shuffle(&mut ids);
@@ -111,7 +130,8 @@ impl World {
         let mut maker = Maker {
             model: &model,
             ids: &ids,
-            dice: &mut dice,
+            dice,
+            asks: false,
         };
         let things = maker.things();
         let count = 6 + maker.dice.below(5);
@@ -243,11 +263,16 @@ impl World {
 
     /// Some questions; each about one in twelve names a type, an action or an id that does not apply.
     pub(super) fn asks(&self, count: usize) -> Vec<Ask> {
-        let mut dice = Dice::new(self.seed ^ 0x5a5a_5a5a_5a5a_5a5a);
+        self.asks_rolled(&mut Dice::new(self.seed ^ 0x5a5a_5a5a_5a5a_5a5a), count)
+    }
+
+    /// The questions that some dice give.
+    pub(super) fn asks_rolled(&self, dice: &mut Dice, count: usize) -> Vec<Ask> {
         let mut maker = Maker {
             model: &self.model,
             ids: &self.ids,
-            dice: &mut dice,
+            dice,
+            asks: true,
         };
         (0..count).map(|_| maker.ask()).collect()
     }
@@ -282,6 +307,11 @@ impl World {
         (qualified(action.namespace, "Action"), action.id)
     }
 
+    /// Whether a type has the ids of the schema and no others.
+    pub(super) fn is_enumerated(&self, ty: usize) -> bool {
+        !self.model.types[ty].choices.is_empty()
+    }
+
     /// Whether an action can be asked for, so that it has a context.
     pub(super) fn applies(&self, action: usize) -> bool {
         !self.model.actions[action].principals.is_empty()
@@ -310,6 +340,7 @@ impl World {
             model: &self.model,
             ids: &self.ids,
             dice,
+            asks: true,
         };
         let known = self.things.iter().position(|thing| (thing.ty, thing.id) == (ty, id));
         let mut given = maker.object(&declared.members);

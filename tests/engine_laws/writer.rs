@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::maker::{DATETIMES, DECIMALS, DURATIONS, IPS, LONGS, Maker, TAG_KEYS, TEXTS};
-use super::model::{Act, Member, Model, Ty};
+use super::maker::{DATETIMES, DECIMALS, DURATIONS, IPS, LONGS, Maker, PATTERNS, TAG_KEYS, TEXTS};
+use super::model::{Act, Member, Model, Ty, qualified};
 
 /// A piece of Cedar text, with the tests that must hold before it may be evaluated.
 pub(super) struct Piece {
@@ -229,7 +229,7 @@ impl<'w, 'm> Writer<'w, 'm> {
     }
 
     pub(super) fn leaf(&mut self) -> Option<String> {
-        match self.maker.dice.below(20) {
+        match self.maker.dice.below(21) {
             0 | 1 => Some(self.walk(&|ty| *ty == Ty::Bool)?.into_piece().closed()),
             2..5 => self.equality(),
             5 | 6 => self.comparison(),
@@ -242,6 +242,7 @@ impl<'w, 'm> Writer<'w, 'm> {
             15 => self.about_decimal(),
             16 => self.about_ip(),
             17 => Some(self.about_action()),
+            18 => self.far_sum(),
             _ => self.about_side(),
         }
     }
@@ -270,6 +271,18 @@ impl<'w, 'm> Writer<'w, 'm> {
         let right = self.value(&ty, 1)?;
         let operator = *self.maker.dice.pick(&["<", "<=", ">", ">="]);
         Some(Piece::of_two(left, right, |a, b| format!("{a} {operator} {b}")).closed())
+    }
+
+    /// A comparison whose left side overflows with about every other number.
+    pub(super) fn far_sum(&mut self) -> Option<String> {
+        let near = self.value(&Ty::Long, 1)?;
+        let other = self.value(&Ty::Long, 0)?;
+        let far = *self.maker.dice.pick(&[
+            "9223372036854775806 +",
+            "-9223372036854775807 -",
+            "4611686018427387904 *",
+        ]);
+        Some(Piece::of_two(near, other, |a, b| format!("{far} {a} < {b}")).closed())
     }
 
     pub(super) fn about_set(&mut self) -> Option<String> {
@@ -307,7 +320,7 @@ impl<'w, 'm> Writer<'w, 'm> {
 
     pub(super) fn likeness(&mut self) -> Option<String> {
         let text = self.value(&Ty::Text, 1)?;
-        let pattern = *self.maker.dice.pick(&["*", "a*", "*b", r"a\*b", "*b*", "x y", ""]);
+        let pattern = *self.maker.dice.pick(&PATTERNS);
         let piece = Piece {
             text: format!("{} like \"{pattern}\"", text.text),
             guards: text.guards,
@@ -437,8 +450,9 @@ impl<'w, 'm> Writer<'w, 'm> {
         let model = self.maker.model;
         let number = self.maker.dice.below(model.actions.len());
         let action = model.actions[number].exact();
-        match self.maker.dice.below(6) {
+        match self.maker.dice.below(7) {
             0 => format!("(action == {action})"),
+            6 => format!("(action is {})", qualified(model.actions[number].namespace, "Action")),
             1 | 2 => format!("(action in {action})"),
             3 | 4 => {
                 let namespace = model.actions[number].namespace;
@@ -471,7 +485,15 @@ impl<'w, 'm> Writer<'w, 'm> {
             return None;
         }
         let ty = *self.maker.dice.pick(&types);
-        Some(match self.maker.dice.below(4) {
+        Some(match self.maker.dice.below(7) {
+            4 => (*self.maker.dice.pick(&["(principal == resource)", "(resource == principal)"])).to_owned(),
+            5 => (*self.maker.dice.pick(&["(principal in resource)", "(resource in principal)"])).to_owned(),
+            6 => {
+                let above = *self.maker.dice.pick(&model.above(ty));
+                let count = 1 + self.maker.dice.below(4);
+                let groups: Vec<String> = (0..count).map(|_| self.maker.literal(above)).collect();
+                format!("({variable} in [{}])", groups.join(", "))
+            }
             0 => format!("({variable} == {})", self.maker.literal(ty)),
             1 => format!("({variable} is {})", model.types[ty].full()),
             _ => {
@@ -544,7 +566,7 @@ impl<'w, 'm> Writer<'w, 'm> {
             }
             (Ty::Long, 5) => {
                 let duration = self.value(&Ty::Duration, fuel)?;
-                let methods = ["toMilliseconds", "toSeconds", "toHours", "toDays"];
+                let methods = ["toMilliseconds", "toSeconds", "toMinutes", "toHours", "toDays"];
                 let method = *self.maker.dice.pick(&methods);
                 Some(Piece {
                     text: format!("({}).{method}()", duration.text),
@@ -579,7 +601,23 @@ impl<'w, 'm> Writer<'w, 'm> {
         }
     }
 
-    /// A value as a policy writes it out. None for a record: an optional member makes its type another one.
+    /// A record as a policy writes it out; none if a member is optional, which makes its type another one.
+    fn written_record(&mut self, members: &[Member]) -> Option<Piece> {
+        let mut items = Vec::new();
+        let mut guards = Vec::new();
+        for member in members {
+            if !member.required {
+                return None;
+            }
+            let value = self.value(&member.ty, 0)?;
+            items.push(format!("{:?}: {}", member.name, value.text));
+            guards.extend(value.guards);
+        }
+        let text = format!("{{ {} }}", items.join(", "));
+        Some(Piece { text, guards })
+    }
+
+    /// A value as a policy writes it out; none for some records.
     pub(super) fn written(&mut self, ty: &Ty) -> Option<Piece> {
         let dice = &mut *self.maker.dice;
         let text = match ty {
@@ -603,7 +641,12 @@ impl<'w, 'm> Writer<'w, 'm> {
                 let text = format!("[{}]", items.join(", "));
                 return Some(Piece { text, guards });
             }
-            Ty::Record(_) => return None,
+            Ty::Record(members) => return self.written_record(members),
+            Ty::Datetime if dice.chance(8) => {
+                // As far away as can be.
+                let far = *dice.pick(&["-9223372036854775808ms", "9223372036854775807ms"]);
+                format!("datetime(\"1970-01-01\").offset(duration({far:?}))")
+            }
             Ty::Decimal => format!("decimal({:?})", dice.pick(&DECIMALS)),
             Ty::Ip => format!("ip({:?})", dice.pick(&IPS)),
             Ty::Datetime => format!("datetime({:?})", dice.pick(&DATETIMES)),
