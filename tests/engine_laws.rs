@@ -5,10 +5,13 @@
 
 mod cases;
 mod census;
+// Loaded dice are for the fuzz target.
+#[allow(dead_code)]
 mod dice;
 mod laws;
 mod maker;
 mod model;
+mod operators;
 mod trial;
 mod world;
 mod writer;

@@ -20,6 +20,14 @@ impl Dice {
         Self { state, bytes }
     }
 
+    /// Dice of their own for something else, which take a quarter of the bytes along.
+    pub(super) fn split(&mut self) -> Self {
+        let rest = self.bytes.split_off(self.bytes.len() / 4);
+        let bytes = std::mem::replace(&mut self.bytes, rest);
+        let state = !self.state;
+        Self { state, bytes }
+    }
+
     fn roll(&mut self) -> u64 {
         if let Some(byte) = self.bytes.pop() {
             return u64::from(byte);

@@ -557,6 +557,7 @@ impl<'w, 'm> Writer<'w, 'm> {
                 let operator = *self.maker.dice.pick(&["+", "-", "*"]);
                 Some(Piece::of_two(left, right, |a, b| format!("({a} {operator} {b})")))
             }
+            (Ty::Bool, 0..5) => Some(Piece::plain(self.condition(fuel))),
             (Ty::Long, 4) => {
                 let long = self.value(&Ty::Long, fuel)?;
                 Some(Piece {
