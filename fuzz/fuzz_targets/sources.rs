@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         schema: vec![text("schema/fuzz.cedarschema", schema)],
         policies: vec![text("policies/fuzz.cedar", policies)],
         entities: vec![Text::new("entities/fuzz.json", entities)],
-        records: Vec::new(),
+        ..Sources::default()
     };
     thread::scope(|scope| {
         let checked = thread::Builder::new()

@@ -27,6 +27,9 @@ pub(super) enum Origin {
     File,
 }
 
+/// Names of members by which Cedar's format of entities makes something else of an object than a record.
+const ESCAPES: [&str; 3] = ["__entity", "__extn", "__expr"];
+
 /// Reads values by their shapes, into bytes.
 pub(super) struct Reader<'r> {
     pub(super) vocabulary: &'r Vocabulary,
@@ -76,6 +79,10 @@ impl<'r> Reader<'r> {
                 }
                 continue;
             };
+            // A record with such a member can be an escape of Cedar's, whatever the schema declares.
+            if self.origin == Origin::File && ESCAPES.contains(&&**name) {
+                return Err(self.problem(format!("`{name}` is for Cedar to read")));
+            }
             if *json == Json::Null && self.origin == Origin::Request {
                 continue;
             }
@@ -164,11 +171,13 @@ impl<'r> Reader<'r> {
         let refuse = || self.problem(format!("must be {}", kind.describe()));
         let text = match json {
             Json::Object(_) => {
-                let call = json.get("__extn").unwrap_or(json);
+                let escaped = json.get("__extn");
+                let call = escaped.unwrap_or(json);
+                // What stands beside the escape can make it another one.
+                let is_plain = call.members() == 2 && (escaped.is_none() || json.members() == 1);
                 match (call.get("fn"), call.get("arg")) {
                     (Some(Json::String(function)), Some(Json::String(argument)))
-                        if function == kind.constructor()
-                            && (self.origin == Origin::Request || call.members() == 2 && json.members() <= 2) =>
+                        if function == kind.constructor() && (self.origin == Origin::Request || is_plain) =>
                     {
                         argument.to_string()
                     }
