@@ -24,6 +24,10 @@ pub(super) struct Census {
     pub(super) deep: usize,
     /// Decided, or failed to, by a policy that looks into an entity that it names.
     pub(super) named: usize,
+    /// Decided, or failed to, by a template's link.
+    pub(super) linked: usize,
+    /// Decided, or failed to, by a policy whose scope names entities on both sides.
+    pub(super) both: usize,
     /// Of one entity that is both principal and resource.
     pub(super) same: usize,
     /// About a name that only the question knows.
@@ -56,6 +60,8 @@ impl Census {
         let met: Vec<&Traits> = counted.map(|id| &traits[id]).collect();
         self.deep += usize::from(met.iter().any(|traits| traits.deep));
         self.named += usize::from(met.iter().any(|traits| traits.names));
+        self.linked += usize::from(met.iter().any(|traits| traits.linked));
+        self.both += usize::from(met.iter().any(|traits| traits.both));
     }
 
     pub(super) fn check(&self) {
@@ -68,6 +74,8 @@ impl Census {
             ("with errors", self.with_errors),
             ("level 2 or more", self.deep),
             ("into a named entity", self.named),
+            ("by a link", self.linked),
+            ("by a scope of both sides", self.both),
             ("the same on both sides", self.same),
             ("a stranger", self.strange),
         ] {

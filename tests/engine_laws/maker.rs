@@ -49,7 +49,7 @@ pub(super) const CROWD: [&str; 20] = [
     "m14", "m15", "m16",
 ];
 pub(super) const LONGS: [i64; 7] = [0, 1, 2, -1, 3, 7, 100];
-pub(super) const FAR_LONGS: [i64; 4] = [i64::MAX, i64::MAX - 1, i64::MIN, i64::MIN + 1];
+pub(super) const FAR_LONGS: [i64; 6] = [i64::MAX, i64::MAX - 1, i64::MIN, i64::MIN + 1, 1 << 58, -(1 << 58) - 1];
 pub(super) const DECIMALS: [&str; 9] = [
     "0.0",
     "1.5",
@@ -59,7 +59,7 @@ pub(super) const DECIMALS: [&str; 9] = [
     "12.3456",
     "922337203685477.5807",
     "-922337203685477.5808",
-    "57646075230342.3488",
+    "28823037615171.1744",
 ];
 pub(super) const IPS: [&str; 22] = [
     "127.0.0.1",
@@ -130,6 +130,7 @@ pub(super) struct SideScope {
     pub(super) fits: Vec<usize>,
     /// The type of the entity that it names, or that fills its slot.
     pub(super) target: usize,
+    pub(super) names_entity: bool,
 }
 
 impl Maker<'_> {
@@ -337,7 +338,12 @@ impl Maker<'_> {
             3 => (format!("{variable} in {other}"), if slot { all } else { below }),
             _ => (format!("{variable} is {name} in {other}"), vec![ty]),
         };
-        SideScope { text, fits, target }
+        SideScope {
+            text,
+            fits,
+            target,
+            names_entity: form >= 2,
+        }
     }
 
     /// The scope of the action, and the actions for which it is true.
@@ -412,6 +418,8 @@ impl Maker<'_> {
         let traits = Traits {
             deep: writer.deepest >= 2,
             names: writer.names,
+            linked: template,
+            both: principal.names_entity && resource.names_entity,
         };
         let effect = if permits { "permit" } else { "forbid" };
         let file = if !template && self.dice.chance(10) {

@@ -6,7 +6,7 @@ use gatepost::engine::Text;
 
 use super::dice::Dice;
 
-const ATTRIBUTES: [&str; 12] = [
+pub(super) const ATTRIBUTES: [&str; 12] = [
     "flag", "count", "label", "owner", "peer", "rec", "price", "addr", "since", "span", "note", "odd name",
 ];
 

@@ -164,8 +164,17 @@ fn sets(into: &mut Vec<String>) {
                 "resource.noLongs",
                 "context.longs",
                 "[resource.long, 1]",
+                "[288230376151711744, 1]",
+                "[resource.far, -288230376151711745, 288230376151711743]",
             ],
-            &["1", "4", "resource.long"],
+            &[
+                "1",
+                "4",
+                "resource.long",
+                "288230376151711744",
+                "(-288230376151711745)",
+                "resource.far",
+            ],
         ),
         (
             &[

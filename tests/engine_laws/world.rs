@@ -40,6 +40,10 @@ pub(super) struct Traits {
     pub(super) deep: bool,
     /// It looks into an entity that it names.
     pub(super) names: bool,
+    /// It is a template's link.
+    pub(super) linked: bool,
+    /// Its scope names a principal and a resource, or groups of them.
+    pub(super) both: bool,
 }
 
 #[derive(Clone)]
@@ -146,6 +150,8 @@ impl World {
                 traits: Traits {
                     deep: false,
                     names: false,
+                    linked: false,
+                    both: false,
                 },
             });
         }

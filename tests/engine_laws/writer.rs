@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::maker::{DATETIMES, DECIMALS, DURATIONS, IPS, LONGS, Maker, PATTERNS, TAG_KEYS, TEXTS};
-use super::model::{Act, Member, Model, Ty, qualified};
+use super::model::{ATTRIBUTES, Act, Member, Model, Ty, qualified};
 
 /// A piece of Cedar text, with the tests that must hold before it may be evaluated.
 pub(super) struct Piece {
@@ -398,7 +398,7 @@ impl<'w, 'm> Writer<'w, 'm> {
         }
         if names.is_empty() || self.maker.dice.chance(8) {
             names.pop();
-            names.push("nowhere");
+            names.push(*self.maker.dice.pick(&["nowhere", "flag", "owner", "count", "rec"]));
         }
         self.note(&found, entities);
         let text = match names.as_slice() {
@@ -485,7 +485,12 @@ impl<'w, 'm> Writer<'w, 'm> {
             return None;
         }
         let ty = *self.maker.dice.pick(&types);
-        Some(match self.maker.dice.below(7) {
+        Some(match self.maker.dice.below(9) {
+            // Of the types that the variable can have, some have such an attribute and others not.
+            7 | 8 => {
+                let name: &str = *self.maker.dice.pick(&ATTRIBUTES);
+                format!("({})", has(variable, name))
+            }
             4 => (*self.maker.dice.pick(&["(principal == resource)", "(resource == principal)"])).to_owned(),
             5 => (*self.maker.dice.pick(&["(principal in resource)", "(resource in principal)"])).to_owned(),
             6 => {
