@@ -697,6 +697,7 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_has_done() {
     assert_eq!(
         keys(&status),
         [
+            "comparisons",
             "connections",
             "live",
             "loading",
