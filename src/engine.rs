@@ -34,7 +34,7 @@ mod reference;
 mod rehearse;
 mod snapshot;
 
-pub use decide::{Cause, Comparison, Decision, Effect, PolicyError};
+pub use decide::{Asking, Cause, Comparison, Decision, Effect, PolicyError};
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, Severity};
 pub use listing::RequestEnvironment;

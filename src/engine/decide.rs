@@ -162,6 +162,40 @@ impl Comparison {
     }
 }
 
+/// A snapshot that is asked one question, or several in a row: then what one shares with the last is looked up once.
+pub struct Asking<'s> {
+    snapshot: &'s Snapshot,
+    last: Option<[Option<Looked<'s>>; 2]>,
+}
+
+/// A name and what the store has under it.
+struct Looked<'s> {
+    ty: TypeIx,
+    id: String,
+    found: Found<'s>,
+}
+
+type Found<'s> = Option<(Uid, EntityView<'s>)>;
+
+impl<'s> Asking<'s> {
+    /// The snapshot.
+    pub fn snapshot(&self) -> &'s Snapshot {
+        self.snapshot
+    }
+
+    /// Decides the next question.
+    ///
+    /// # Errors
+    /// Those of [`Snapshot::decide`].
+    pub fn decide(&mut self, query: &Query<'_>) -> Result<Decision, Problem> {
+        let mut brought = Brought::default();
+        match self.snapshot.resolve(query, &mut brought, self.last.as_mut())? {
+            Ok(resolved) => Ok(self.snapshot.evaluate(&resolved, &brought, By::Compiled)),
+            Err(cause) => Ok(Decision::without_policies(cause)),
+        }
+    }
+}
+
 /// Who evaluates the clauses.
 #[derive(Clone, Copy, PartialEq)]
 enum By {
@@ -180,9 +214,25 @@ impl Snapshot {
     /// missing.
     pub fn decide(&self, query: &Query<'_>) -> Result<Decision, Problem> {
         let mut brought = Brought::default();
-        match self.resolve(query, &mut brought)? {
+        match self.resolve(query, &mut brought, None)? {
             Ok(resolved) => Ok(self.evaluate(&resolved, &brought, By::Compiled)),
             Err(cause) => Ok(Decision::without_policies(cause)),
+        }
+    }
+
+    /// For one question.
+    pub fn asking_once(&self) -> Asking<'_> {
+        Asking {
+            snapshot: self,
+            last: None,
+        }
+    }
+
+    /// For several questions in a row.
+    pub fn asking(&self) -> Asking<'_> {
+        Asking {
+            snapshot: self,
+            last: Some([None, None]),
         }
     }
 
@@ -192,7 +242,7 @@ impl Snapshot {
     /// Those of [`decide`](Self::decide).
     pub fn compare(&self, query: &Query<'_>) -> Result<Comparison, Problem> {
         let mut brought = Brought::default();
-        Ok(match self.resolve(query, &mut brought)? {
+        Ok(match self.resolve(query, &mut brought, None)? {
             Ok(resolved) => {
                 let mut comparison = Comparison {
                     served: self.evaluate(&resolved, &brought, By::Compiled),
@@ -235,7 +285,12 @@ impl Snapshot {
         }
     }
 
-    fn resolve<'s>(&'s self, query: &Query<'_>, brought: &mut Brought) -> Result<Result<Resolved<'s>, Cause>, Problem> {
+    fn resolve<'s>(
+        &'s self,
+        query: &Query<'_>,
+        brought: &mut Brought,
+        last: Option<&mut [Option<Looked<'s>>; 2]>,
+    ) -> Result<Result<Resolved<'s>, Cause>, Problem> {
         let names = (
             self.vocabulary.entity_type(query.principal.entity_type),
             self.vocabulary.action(query.action.name),
@@ -256,10 +311,11 @@ impl Snapshot {
         if !principal.admits(query.principal.id) || !resource.admits(query.resource.id) {
             return Ok(Err(Cause::UnknownName));
         }
-        let found = self
-            .entities
-            .table
-            .find_both((principal_type, query.principal.id), (resource_type, query.resource.id));
+        let names = [(principal_type, query.principal.id), (resource_type, query.resource.id)];
+        let found = match last {
+            None => self.entities.table.find_both(names[0], names[1]),
+            Some([principal, resource]) => [self.look_up(names[0], principal), self.look_up(names[1], resource)],
+        };
         brought.context = self.context(action, &query.action, query.context, brought)?;
         let [principal_found, resource_found] = found;
         let mut uid_of = |found: Option<(Uid, EntityView<'s>)>, ty, id| match found {
@@ -294,6 +350,21 @@ impl Snapshot {
             resource: resource_uid,
             stored,
         }))
+    }
+
+    fn look_up<'s>(&'s self, (ty, id): (TypeIx, &str), last: &mut Option<Looked<'s>>) -> Found<'s> {
+        if let Some(last) = last
+            && last.ty == ty
+            && last.id == id
+        {
+            return last.found;
+        }
+        let found = self.entities.table.find(ty, id);
+        let mut text = last.take().map(|last| last.id).unwrap_or_default();
+        text.clear();
+        text.push_str(id);
+        *last = Some(Looked { ty, id: text, found });
+        found
     }
 
     fn asked<'b>(&'b self, foreign: &'b mut Vec<(TypeIx, Box<str>)>) -> Asked<'b> {

@@ -446,6 +446,11 @@ impl Task<'_> {
 
     /// Puts an entity into the table, unless it is there already.
     fn take(&mut self, read: &EntityRead, text: &Text, span: Span, origin: Origin) -> Option<Uid> {
+        if self.tail.is_too_long() {
+            let fault = Fault::error("entity", format!("{} is larger than a gigabyte", self.name(read.uid)));
+            self.faults.push(fault.at(text, span));
+            return None;
+        }
         let parts = Parts {
             ty: read.ty,
             id: read.id.as_bytes(),

@@ -414,6 +414,11 @@ pub(super) struct Tail {
 }
 
 impl Tail {
+    /// Whether there are more bytes than a cell can lead to.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.bytes.len() as u64 > OFFSET_MASK
+    }
+
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
     }

@@ -14,11 +14,11 @@ use std::thread;
 use serde_json::json;
 
 use super::tally::add;
-use crate::engine::{Comparison, Decision, OwnedQuery, Problem, Query, RequestEnvironment, Snapshot};
+use crate::engine::{Asking, Comparison, Decision, OwnedQuery, Problem, Query, RequestEnvironment, Snapshot};
 use crate::store::Live;
 
 /// Questions that wait to be compared; more are passed over, and counted.
-const WAITING_MAX: usize = 256;
+const WAITING_MAX: usize = 32;
 
 /// Comparing builds Cedar's own entities and recurses with a policy's depth.
 const STACK_BYTES: usize = 16 << 20;
@@ -84,12 +84,13 @@ impl Comparisons {
     }
 
     /// Decides one question, and may have it compared.
-    pub(super) fn decide(&self, snapshot: &Snapshot, query: &Query<'_>) -> Result<Decision, Problem> {
+    pub(super) fn decide(&self, asking: &mut Asking<'_>, query: &Query<'_>) -> Result<Decision, Problem> {
+        let snapshot = asking.snapshot();
         if self.is_any_distrusted.load(Ordering::Relaxed) && self.distrusts(snapshot, query) {
             return Ok(Decision::distrusted());
         }
         if !self.is_chosen() {
-            return snapshot.decide(query);
+            return asking.decide(query);
         }
         if self.before_answer {
             return self.compare(snapshot, query);
@@ -99,7 +100,7 @@ impl Comparisons {
         {
             add(&self.passed_over);
         }
-        snapshot.decide(query)
+        asking.decide(query)
     }
 
     /// Kinds of questions that are denied.

@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 
 use super::question::{Inherited, Members, Written, Wrong, worded};
 use crate::engine::json::Json;
-use crate::engine::{Decision, Problem as EngineProblem, Query, Snapshot};
+use crate::engine::{Asking, Decision, Problem as EngineProblem, Query, Snapshot};
 use crate::serve::reply::{Problem, write_error};
 use crate::serve::tally::{Tally, add};
 
@@ -58,13 +58,13 @@ pub(in crate::serve) fn evaluate_plain(
     tally: &Tally,
 ) -> Option<Result<Answer, Problem>> {
     let written = Written::read(std::str::from_utf8(text).ok()?, depth_max)?;
-    Some(answer(settle(snapshot, &written.query()?, tally)))
+    Some(answer(settle(&mut snapshot.asking_once(), &written.query()?, tally)))
 }
 
 /// Answers one evaluation.
 pub(in crate::serve) fn evaluate(snapshot: &Snapshot, root: &Json<'_>, tally: &Tally) -> Result<Answer, Problem> {
     let members = Members::of(top(root)?);
-    answer(ask(snapshot, &members, tally))
+    answer(ask(&mut snapshot.asking_once(), &members, tally))
 }
 
 fn answer(asked: Result<Decision, Wrong>) -> Result<Answer, Problem> {
@@ -149,13 +149,14 @@ pub(in crate::serve) fn evaluations<'a>(
 impl Batch<'_> {
     /// Answers no more than so many items, and says whether some are left.
     pub(in crate::serve) fn go_on(&mut self, snapshot: &Snapshot, tally: &Tally, items_max: usize) -> bool {
+        let mut asking = snapshot.asking();
         for item in self.items.by_ref().take(items_max) {
             if !self.body.ends_with(b"[") {
                 self.body.push(b',');
             }
             let allowed = match item_members(item, &self.defaults, self.inherit)
                 .inspect_err(|_| add(&tally.problems))
-                .and_then(|members| ask(snapshot, &members, tally))
+                .and_then(|members| ask(&mut asking, &members, tally))
             {
                 Ok(decision) => {
                     self.policy_errors += decision.errors.len();
@@ -201,30 +202,30 @@ fn top<'a>(root: &'a Json<'a>) -> Result<&'a [(Cow<'a, str>, Json<'a>)], Problem
     }
 }
 
-fn ask(snapshot: &Snapshot, members: &Members<'_>, tally: &Tally) -> Result<Decision, Wrong> {
+fn ask(asking: &mut Asking<'_>, members: &Members<'_>, tally: &Tally) -> Result<Decision, Wrong> {
     let query = members.query().inspect_err(|_| add(&tally.problems))?;
-    settle(snapshot, &query, tally)
+    settle(asking, &query, tally)
 }
 
 /// Decides and counts.
-fn settle(snapshot: &Snapshot, query: &Query<'_>, tally: &Tally) -> Result<Decision, Wrong> {
-    let decision = decide(snapshot, query, tally).map_err(|problem| {
+fn settle(asking: &mut Asking<'_>, query: &Query<'_>, tally: &Tally) -> Result<Decision, Wrong> {
+    let decision = decide(asking, query, tally).map_err(|problem| {
         add(&tally.problems);
         worded(&problem)
     })?;
-    tally.decided(snapshot, &decision);
+    tally.decided(asking.snapshot(), &decision);
     Ok(decision)
 }
 
-fn decide(snapshot: &Snapshot, query: &Query<'_>, tally: &Tally) -> Result<Decision, EngineProblem> {
-    let decision = tally.comparisons.decide(snapshot, query)?;
+fn decide(asking: &mut Asking<'_>, query: &Query<'_>, tally: &Tally) -> Result<Decision, EngineProblem> {
+    let decision = tally.comparisons.decide(asking, query)?;
     tracing::debug!(
         principal_type = query.principal.entity_type,
         action = query.action.name,
         resource_type = query.resource.entity_type,
         allowed = decision.is_allowed(),
         cause = ?decision.cause,
-        revision = snapshot.revision(),
+        revision = asking.snapshot().revision(),
         "decided"
     );
     Ok(decision)
