@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use gatepost::engine::{Decision, Faults, Options, Query, Snapshot, Sources, Text, UnknownParents};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::support::rounds;
 
@@ -212,7 +213,10 @@ impl Files {
 fn kept(before: &Sources, now: &Sources) -> Sources {
     let mut sources = now.clone();
     let same = |text: &Text| before.entities.contains(text);
-    sources.kept = now.entities.iter().filter(|text| same(text)).map(|text| Arc::clone(&text.name)).collect();
+    let kept = now.entities.iter().filter(|text| same(text));
+    sources.kept = kept
+        .map(|text| (Arc::clone(&text.name), Sha256::digest(text.content.as_bytes()).into()))
+        .collect();
     sources.entities.retain(|text| !same(text));
     sources
 }
@@ -311,7 +315,16 @@ fn what_is_kept_has_to_be_there() {
     let sources = Files::new(&mut dice).sources();
     let live = Snapshot::compile(&sources, &Options::default()).expect("a good start");
     let mut next = sources.clone();
-    next.kept.insert("entities/other.json".into());
+    next.kept.insert("entities/other.json".into(), [0; 32]);
     let faults = live.next(&next, &Options::default()).expect_err("nothing is known of that file");
-    assert!(faults.first().message.contains("entities/other.json"), "{faults}");
+    assert!(faults.first().message.contains("does not have them"), "{faults}");
+
+    // The name alone is not enough.
+    let text = sources.entities[0].clone();
+    let mut next = sources.clone();
+    next.entities.remove(0);
+    next.kept.insert(text.name.clone(), [0; 32]);
+    assert!(live.next(&next, &Options::default()).is_err());
+    next.kept.insert(text.name, Sha256::digest(text.content.as_bytes()).into());
+    assert!(live.next(&next, &Options::default()).is_ok());
 }

@@ -19,7 +19,7 @@ use super::json::{Json, JsonError};
 use super::options::{Options, UnknownParents};
 use super::policies::{FILE_DEPTH_MAX, json_fault};
 use super::query::Part;
-use super::sources::{Sources, part};
+use super::sources::{Sources, content_hash};
 use super::table::{Editor, Origin, Table};
 use super::text::{Place, Span, Text};
 use super::value::{Cell, Tail, Uid};
@@ -148,7 +148,7 @@ pub(super) fn read(
     }
     task.forget(&store, sources);
     let kept = &sources.kept;
-    store.files.retain(|name, _| kept.contains(name));
+    store.files.retain(|name, _| kept.contains_key(name));
     let all = sources.entities.len() + sources.later.len();
     let mut done = 0;
     let mut one_more = || {
@@ -249,7 +249,7 @@ impl Task<'_> {
     /// Notes what may go: what came from files that are no longer there, or are read again.
     fn forget(&mut self, store: &EntityStore, sources: &Sources) {
         for (name, file) in &store.files {
-            if !sources.kept.contains(name) {
+            if !sources.kept.contains_key(name) {
                 self.leaving.extend(file.uids.iter().copied());
             }
         }
@@ -267,7 +267,7 @@ impl Task<'_> {
 
     /// Reads one file.
     fn file(&mut self, text: &Text) -> Arc<FileRead> {
-        let hash = part("entities", &text.name, text.content.as_bytes());
+        let hash = content_hash(text);
         let uids = self.file_uids(text);
         Arc::new(FileRead { hash, uids })
     }

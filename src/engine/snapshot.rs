@@ -84,9 +84,8 @@ impl Snapshot {
     /// Those of [`compile`](Self::compile); and if sources keep files although they [cannot](Self::can_grow).
     pub fn next(&self, sources: &Sources, options: &Options) -> Result<Self, Faults> {
         let can = self.can_grow(&sources.schema, options);
-        let missing = sources.kept.iter().find(|name| !can || self.entities.file_hash(name).is_none());
-        if let Some(name) = missing {
-            let fault = Fault::error("internal", format!("`{name}` was kept from a snapshot that does not have it"));
+        if !(self.has(&sources.kept) && (can || sources.kept.is_empty())) {
+            let fault = Fault::error("internal", "files were kept from a snapshot that does not have them");
             return Err(Faults::from(fault));
         }
         Self::build(sources, options, can.then_some(self))
@@ -95,6 +94,11 @@ impl Snapshot {
     /// Whether the next snapshot can keep files of entities from this one. If not, it has to be given all of them.
     pub fn can_grow(&self, schema: &[Text], options: &Options) -> bool {
         self.options == *options && self.read.schema_texts == schema && self.entities.can_grow()
+    }
+
+    /// Whether this was made of files of entities with these names and hashes, among others.
+    pub fn has(&self, kept: &BTreeMap<Arc<str>, [u8; 32]>) -> bool {
+        kept.iter().all(|(name, hash)| self.entities.file_hash(name) == Some(*hash))
     }
 
     fn build(sources: &Sources, options: &Options, before: Option<&Self>) -> Result<Self, Faults> {

@@ -1,6 +1,6 @@
 //! The texts that a snapshot is compiled from, and the hash that names them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,8 +21,9 @@ pub struct Sources {
     pub entities: Vec<Text>,
     /// More of the same, read one by one when they are needed, so that they are not all in memory at once.
     pub later: Vec<Later>,
-    /// Names of files of entities that are what they were when the snapshot was compiled that this one grows from.
-    pub kept: BTreeSet<Arc<str>>,
+    /// Files of entities that are what they were when the snapshot was compiled that this one grows from: names, and the
+    /// SHA-256 of what they hold.
+    pub kept: BTreeMap<Arc<str>, [u8; 32]>,
     /// Entities that were made from other documents, each with the place that it was made from.
     pub records: Vec<Record>,
     /// Who is told how far reading has come.
@@ -96,19 +97,19 @@ impl Sources {
     ///
     /// Files that are kept, or read later, count with the hash that they had when they were read.
     pub(super) fn revision(&self, options: &Options, read: impl Fn(&str) -> Option<[u8; 32]>) -> String {
-        let not_here = self.kept.iter().chain(self.later.iter().map(|later| &later.name));
-        let mut parts: Vec<[u8; 32]> = not_here.filter_map(|name| read(name)).collect();
+        let not_here = self.kept.keys().chain(self.later.iter().map(|later| &later.name));
+        let mut parts: Vec<[u8; 32]> = not_here.filter_map(|name| Some(part("entities", name, &read(name)?))).collect();
         for (kind, texts) in [
             ("schema", &self.schema),
             ("policies", &self.policies),
             ("entities", &self.entities),
         ] {
             for text in texts {
-                parts.push(part(kind, &text.name, text.content.as_bytes()));
+                parts.push(part(kind, &text.name, &content_hash(text)));
             }
         }
         for record in &self.records {
-            parts.push(part("record", "", record.entity.to_string().as_bytes()));
+            parts.push(part("record", "", &Sha256::digest(record.entity.to_string()).into()));
         }
         parts.sort_unstable();
         let mut hash = Sha256::new();
@@ -120,8 +121,13 @@ impl Sources {
     }
 }
 
+/// SHA-256 of what a text holds.
+pub(super) fn content_hash(text: &Text) -> [u8; 32] {
+    Sha256::digest(text.content.as_bytes()).into()
+}
+
 /// The hash of one part. Lengths go in front, so that no two lists of parts give the same bytes.
-pub(super) fn part(kind: &str, name: &str, content: &[u8]) -> [u8; 32] {
+fn part(kind: &str, name: &str, content: &[u8; 32]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for bytes in [kind.as_bytes(), name.as_bytes(), content] {
         hash.update((bytes.len() as u64).to_le_bytes());

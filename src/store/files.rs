@@ -103,8 +103,8 @@ const HELD_BYTES_MAX: usize = 16 << 20;
 pub struct Tree {
     /// The files, by kind and name.
     pub files: Vec<File>,
-    /// Files that are as they were, and whose content is no longer held.
-    pub kept: BTreeSet<Arc<str>>,
+    /// Files that are as they were, and whose content is no longer held; and the SHA-256 of it.
+    pub kept: BTreeMap<Arc<str>, [u8; 32]>,
     /// Files of entities that are not held, since there are many.
     pub later: Vec<Later>,
     /// What the next pass may compare with.
@@ -325,7 +325,7 @@ impl Tree {
             }),
             Content::Later => self.later.push(entry.later(name.clone(), seen.stamp, seen.hash, *limits)),
             Content::Kept => {
-                self.kept.insert(name.clone());
+                self.kept.insert(name.clone(), seen.hash);
             }
         }
         self.seen.0.insert(name, seen);

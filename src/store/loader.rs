@@ -4,7 +4,7 @@
 //! are not what it read last, compiles and publishes them, or says why not. It never queues: whatever happens while it
 //! works is one more look afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{error, info, warn};
 
-use super::files::{self, Closely, FileLimits, Kind, Seen, Tree};
+use super::files::{self, Closely, FileLimits, Hash, Kind, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
 use super::watch::Watch;
 use crate::directory;
@@ -148,11 +148,11 @@ fn compile_from(
 /// # Errors
 /// All faults of the directory and of the engine.
 pub fn compile_files(files: &[files::File], options: &Options) -> Result<Snapshot, Faults> {
-    compile_sources(sources(files, BTreeSet::new()), None, options)
+    compile_sources(sources(files, BTreeMap::new()), None, options)
 }
 
 /// Files sorted by what they are, and the documents among them.
-fn sources(files: &[files::File], kept: BTreeSet<Arc<str>>) -> (Sources, Vec<Text>) {
+fn sources(files: &[files::File], kept: BTreeMap<Arc<str>, Hash>) -> (Sources, Vec<Text>) {
     let mut sources = Sources {
         kept,
         ..Sources::default()
@@ -360,7 +360,8 @@ impl Task {
         let live = self.live.current().clone();
         let before = live.as_ref().map(|live| &live.snapshot);
         let schema: Vec<Text> = tree.schema().cloned().collect();
-        let grows = before.is_some_and(|before| before.can_grow(&schema, &self.settings.options));
+        let grows =
+            before.is_some_and(|before| before.can_grow(&schema, &self.settings.options) && before.has(&tree.kept));
         if !grows && !tree.kept.is_empty() {
             // What the snapshot has kept of the files is of no use now.
             self.seen = Seen::default();
@@ -369,10 +370,10 @@ impl Task {
         }
         match (self.compile)(&tree, before.filter(|_| grows)) {
             Ok(snapshot) => {
-                self.seen.let_go();
                 // Contents are freed before anything else is done with the memory.
                 drop(tree);
                 self.publish(snapshot, started);
+                self.seen.let_go();
             }
             Err(faults) => self.refuse(faults),
         }
