@@ -737,3 +737,40 @@ fn properties_of_an_entity_that_is_both_sides_count_whichever_side_brings_them()
         assert!(decision.is_allowed(), "principal {of_principal:?}, resource {of_resource:?}");
     }
 }
+
+#[test]
+fn an_entity_is_in_each_of_many_ancestors_with_properties_and_without() {
+    let schema = "entity Group in [Group];
+        entity User in [Group] = { level: Long };
+        action view appliesTo { principal: [User], resource: [User] };";
+    let name = |kind: &str, number: usize| format!("{kind}{number:02}");
+    let mut entities = Vec::new();
+    let mut parents = Vec::new();
+    let mut policies = String::new();
+    for number in 0..16 {
+        let (inner, outer) = (name("inner", number), name("outer", number));
+        // Inner and outer groups take turns, so that neither kind comes before the other.
+        entities.push(entity(("Group", &outer), json!({}), &[]));
+        entities.push(entity(("Group", &inner), json!({}), &[("Group", &outer)]));
+        for group in [&inner, &outer] {
+            policies.push_str(&format!("permit(principal in Group::{group:?}, action, resource);\n"));
+            policies.push_str(&format!(
+                "permit(principal, action, resource) when {{ resource in Group::{group:?} }};\n"
+            ));
+        }
+        parents.push(inner);
+    }
+    let parents: Vec<(&str, &str)> = parents.iter().map(|id| ("Group", id.as_str())).collect();
+    entities.push(entity(("User", "u"), json!({ "level": 1 }), &parents));
+    let mut options = Options::default();
+    options.request_properties.insert("User".to_owned(), RequestProperties::Override);
+    let sources = sources(schema, &[&policies], &[Value::Array(entities)]);
+    let snapshot = Snapshot::compile(&sources, &options).expect("good sources");
+    let properties = Json::read(br#"{"level":2}"#, 4).expect("good JSON");
+    for given in [None, Some(&properties)] {
+        let mut query = Query::plain(("User", "u"), "view", ("User", "u"));
+        query.principal.properties = given;
+        let decision = snapshot.decide(&query).expect("good values");
+        assert_eq!(decision.determining.len(), 64, "{given:?}");
+    }
+}
