@@ -127,12 +127,34 @@ fn a_cycle_is_found_behind_a_chain_that_leads_into_it() {
 
 #[test]
 fn an_entity_twice_is_a_warning_if_equal_and_a_fault_at_both_places_if_not() {
-    let schema = "entity Group in [Group] = { size: Long };
+    let schema = "entity Group in [Group] = { size: Long, color?: String, mark?: String } tags Long;
         action view appliesTo { principal: [Group], resource: [Group] };";
-    let first = json!([entity(("Group", "g"), json!({ "size": 1 }), &[])]);
+    let tagged = |tags: Value| {
+        let mut group = entity(("Group", "g"), json!({ "size": 1, "mark": "x" }), &[]);
+        group["tags"] = tags;
+        json!([group])
+    };
+    let first = tagged(json!({ "k": 1 }));
     let parent = entity(("Group", "p"), json!({ "size": 1 }), &[]);
-    let other_size = json!([entity(("Group", "g"), json!({ "size": 2 }), &[])]);
-    let other_parents = json!([parent, entity(("Group", "g"), json!({ "size": 1 }), &[("Group", "p")])]);
+    let mut others = vec![
+        tagged(json!({})),
+        tagged(json!({ "k": 2 })),
+        tagged(json!({ "j": 1 })),
+        tagged(json!({ "k": 1, "j": 1 })),
+    ];
+    for attrs in [
+        json!({ "size": 2, "mark": "x" }),
+        json!({ "size": 1 }),
+        json!({ "size": 1, "mark": "y" }),
+        json!({ "size": 1, "mark": "x", "color": "" }),
+    ] {
+        let mut other = first.clone();
+        other[0]["attrs"] = attrs;
+        others.push(other);
+    }
+    let mut other_parents = first.clone();
+    other_parents[0]["parents"] = json!([parent["uid"]]);
+    others.push(json!([parent, other_parents[0]]));
 
     let check = |fault: &Fault| {
         let place = fault.place.as_ref().expect("the second place");
@@ -147,7 +169,7 @@ fn an_entity_twice_is_a_warning_if_equal_and_a_fault_at_both_places_if_not() {
     let warning = fault(snapshot.warnings(), "entity-duplicate");
     assert_eq!(warning.severity, Severity::Warning);
     check(warning);
-    for second in [other_size, other_parents] {
+    for second in others {
         let faults = compile(&sources(schema, &[ANYTHING], &[first.clone(), second])).expect_err("which one is it?");
         let fault = fault(faults.iter(), "entity-duplicate");
         assert_eq!(fault.severity, Severity::Error);
