@@ -127,12 +127,34 @@ fn a_cycle_is_found_behind_a_chain_that_leads_into_it() {
 
 #[test]
 fn an_entity_twice_is_a_warning_if_equal_and_a_fault_at_both_places_if_not() {
-    let schema = "entity Group in [Group] = { size: Long };
+    let schema = "entity Group in [Group] = { size: Long, color?: String, mark?: String } tags Long;
         action view appliesTo { principal: [Group], resource: [Group] };";
-    let first = json!([entity(("Group", "g"), json!({ "size": 1 }), &[])]);
+    let tagged = |tags: Value| {
+        let mut group = entity(("Group", "g"), json!({ "size": 1, "mark": "x" }), &[]);
+        group["tags"] = tags;
+        json!([group])
+    };
+    let first = tagged(json!({ "k": 1 }));
     let parent = entity(("Group", "p"), json!({ "size": 1 }), &[]);
-    let other_size = json!([entity(("Group", "g"), json!({ "size": 2 }), &[])]);
-    let other_parents = json!([parent, entity(("Group", "g"), json!({ "size": 1 }), &[("Group", "p")])]);
+    let mut others = vec![
+        tagged(json!({})),
+        tagged(json!({ "k": 2 })),
+        tagged(json!({ "j": 1 })),
+        tagged(json!({ "k": 1, "j": 1 })),
+    ];
+    for attrs in [
+        json!({ "size": 2, "mark": "x" }),
+        json!({ "size": 1 }),
+        json!({ "size": 1, "mark": "y" }),
+        json!({ "size": 1, "mark": "x", "color": "" }),
+    ] {
+        let mut other = first.clone();
+        other[0]["attrs"] = attrs;
+        others.push(other);
+    }
+    let mut other_parents = first.clone();
+    other_parents[0]["parents"] = json!([parent["uid"]]);
+    others.push(json!([parent, other_parents[0]]));
 
     let check = |fault: &Fault| {
         let place = fault.place.as_ref().expect("the second place");
@@ -147,7 +169,7 @@ fn an_entity_twice_is_a_warning_if_equal_and_a_fault_at_both_places_if_not() {
     let warning = fault(snapshot.warnings(), "entity-duplicate");
     assert_eq!(warning.severity, Severity::Warning);
     check(warning);
-    for second in [other_size, other_parents] {
+    for second in others {
         let faults = compile(&sources(schema, &[ANYTHING], &[first.clone(), second])).expect_err("which one is it?");
         let fault = fault(faults.iter(), "entity-duplicate");
         assert_eq!(fault.severity, Severity::Error);
@@ -735,5 +757,42 @@ fn properties_of_an_entity_that_is_both_sides_count_whichever_side_brings_them()
         query.resource.properties = of_resource;
         let decision = snapshot.decide(&query).expect("good values");
         assert!(decision.is_allowed(), "principal {of_principal:?}, resource {of_resource:?}");
+    }
+}
+
+#[test]
+fn an_entity_is_in_each_of_many_ancestors_with_properties_and_without() {
+    let schema = "entity Group in [Group];
+        entity User in [Group] = { level: Long };
+        action view appliesTo { principal: [User], resource: [User] };";
+    let name = |kind: &str, number: usize| format!("{kind}{number:02}");
+    let mut entities = Vec::new();
+    let mut parents = Vec::new();
+    let mut policies = String::new();
+    for number in 0..16 {
+        let (inner, outer) = (name("inner", number), name("outer", number));
+        // Inner and outer groups take turns, so that neither kind comes before the other.
+        entities.push(entity(("Group", &outer), json!({}), &[]));
+        entities.push(entity(("Group", &inner), json!({}), &[("Group", &outer)]));
+        for group in [&inner, &outer] {
+            policies.push_str(&format!("permit(principal in Group::{group:?}, action, resource);\n"));
+            policies.push_str(&format!(
+                "permit(principal, action, resource) when {{ resource in Group::{group:?} }};\n"
+            ));
+        }
+        parents.push(inner);
+    }
+    let parents: Vec<(&str, &str)> = parents.iter().map(|id| ("Group", id.as_str())).collect();
+    entities.push(entity(("User", "u"), json!({ "level": 1 }), &parents));
+    let mut options = Options::default();
+    options.request_properties.insert("User".to_owned(), RequestProperties::Override);
+    let sources = sources(schema, &[&policies], &[Value::Array(entities)]);
+    let snapshot = Snapshot::compile(&sources, &options).expect("good sources");
+    let properties = Json::read(br#"{"level":2}"#, 4).expect("good JSON");
+    for given in [None, Some(&properties)] {
+        let mut query = Query::plain(("User", "u"), "view", ("User", "u"));
+        query.principal.properties = given;
+        let decision = snapshot.decide(&query).expect("good values");
+        assert_eq!(decision.determining.len(), 64, "{given:?}");
     }
 }
