@@ -15,7 +15,7 @@ use super::value::{Uid, u32_at};
 use super::vocabulary::TypeIx;
 
 /// Entities of one page.
-const PAGE: usize = 256;
+const PAGE: usize = 32;
 
 /// Parts of the table of names.
 const SHARDS: usize = 1024;
