@@ -24,6 +24,17 @@ bench:
     cargo bench --bench http
     cargo bench --bench compile
 
+# The figures of docs/benchmarks.md, all in one run, and then the page.
+benchmarks:
+    mkdir -p target/benchmarks
+    cargo bench --bench decide > target/benchmarks/decide.log
+    cargo bench --bench allocations > target/benchmarks/allocations.log
+    cargo bench --bench http > target/benchmarks/http.log
+    cargo bench --bench batch > target/benchmarks/batch.log
+    cargo bench --bench size > target/benchmarks/size.log
+    cargo bench --bench size -- --sizes 1000,10000,100000,1000000 >> target/benchmarks/size.log
+    cargo bench --bench charts -- --from target/benchmarks --to docs
+
 # The long forms of shortened loops.
 soak:
     GATEPOST_ROUNDS=1000 GATEPOST_LAWS_WORLDS=10000 cargo test --release --locked

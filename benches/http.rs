@@ -4,12 +4,18 @@
 //! server, gatepost, and the load. Rounds of all servers take turns, and ratios are taken round by round.
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
+#[path = "http/distinct.rs"]
+mod distinct;
 #[path = "http/load.rs"]
 mod load;
 #[path = "shared/mode.rs"]
 mod mode;
+#[path = "http/parts.rs"]
+mod parts;
 #[path = "http/pin.rs"]
 mod pin;
+#[path = "http/plan.rs"]
+mod plan;
 #[path = "shared/questions.rs"]
 mod questions;
 #[path = "shared/rounds.rs"]
@@ -17,77 +23,29 @@ mod rounds;
 #[path = "http/servers.rs"]
 mod servers;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::Duration;
-
-use load::{Measured, Task};
+use load::{Asked, Measured};
 use mode::Mode;
+use parts::Server;
 use pin::Pins;
+use plan::Plan;
 use rounds::{median, ratio};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The argument in front of a part's name.
-const PART: &str = "part-of-http-bench";
-
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        [PART, "bare"] => servers::bare(),
-        [PART, "gatepost", socket] => servers::gatepost(socket),
-        [PART, "load", task] => load::run(task),
-        words => {
-            if let Some(plan) = Plan::read(words, Mode::of_this_run()) {
-                compare(&plan);
-            }
-        }
+    if parts::run(&words) {
+        return;
     }
-}
-
-/// How much to measure.
-struct Plan {
-    rounds: usize,
-    seconds: f64,
-    connections: usize,
-}
-
-impl Plan {
-    /// The plan that the arguments make; none if they ask for other benches.
-    fn read(words: &[&str], mode: Mode) -> Option<Self> {
-        let (rounds, seconds) = match mode {
-            Mode::Measure => (7, 2.0),
-            Mode::Try => (1, 0.2),
-        };
-        let mut plan = Self {
-            rounds,
-            seconds,
-            connections: 64,
-        };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let mut number = || {
-                let number = words.next().and_then(|number| number.parse::<f64>().ok());
-                number
-                    .filter(|number| *number > 0.0)
-                    .unwrap_or_else(|| panic!("`{word}` needs a number above 0"))
-            };
-            match *word {
-                "--rounds" => plan.rounds = number().ceil() as usize,
-                "--seconds" => plan.seconds = number(),
-                "--connections" => plan.connections = number().ceil() as usize,
-                "--bench" | "--test" => {}
-                "--list" => return None,
-                // Flags are criterion's, and what is no flag names the benches to run.
-                flag if flag.starts_with('-') => eprintln!("http: `{flag}` has no meaning here"),
-                filter if "http".contains(filter) => {}
-                _ => return None,
-            }
-        }
-        Some(plan)
+    let usual = Plan {
+        rounds: 7,
+        seconds: 2.0,
+        connections: 64,
+    };
+    if let Some(plan) = Plan::read("http", &words, usual, Mode::of_this_run()) {
+        compare(&plan);
     }
 }
 
@@ -95,9 +53,8 @@ fn compare(plan: &Plan) {
     let pins = Pins::find();
     println!("http: {pins}");
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let socket = format!("unix:{}", directory.path().join("sock").display());
-    let bare_server = Server::start(pins.server().args([PART, "bare"]), 1);
-    let gatepost_server = Server::start(pins.server().args([PART, "gatepost", &socket]), 2);
+    let bare_server = Server::bare(&pins);
+    let gatepost_server = Server::gatepost(&pins, directory.path());
     let targets = [
         Target {
             name: "bare",
@@ -186,7 +143,9 @@ fn race(pins: &Pins, targets: &[Target<'_>; 3], plan: &Plan) -> [Rounds; 3] {
     let mut measured: [Rounds; 3] = Default::default();
     for _ in 0..plan.rounds {
         for (target, rounds) in targets.iter().zip(&mut measured) {
-            rounds.add(&load_on(pins, target, plan));
+            let measured = target.server.load(pins, target.address, plan, Asked::Sample);
+            assert!(!target.decides || measured.wrong == 0, "{} answers were wrong", measured.wrong);
+            rounds.add(&measured);
         }
     }
     let connections = match plan.connections {
@@ -209,61 +168,4 @@ fn race(pins: &Pins, targets: &[Target<'_>; 3], plan: &Plan) -> [Rounds; 3] {
         );
     }
     measured
-}
-
-fn load_on(pins: &Pins, target: &Target<'_>, plan: &Plan) -> Measured {
-    let task = Task {
-        address: target.address.to_owned(),
-        process: target.server.child.id(),
-        connections: plan.connections,
-        warm_up_s: (plan.seconds / 4.0).min(0.5),
-        measured_s: plan.seconds,
-    };
-    let task = serde_json::to_string(&task).expect("JSON");
-    let output = pins
-        .load()
-        .args([PART, "load", &task])
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("a process for the load");
-    assert!(output.status.success(), "the load on {} failed: {}", target.name, output.status);
-    let measured: Measured = serde_json::from_slice(&output.stdout).expect("what the load measured");
-    assert!(!target.decides || measured.wrong == 0, "{} answers were wrong", measured.wrong);
-    measured
-}
-
-/// A server in a process of its own, ended with this.
-struct Server {
-    child: Child,
-    addresses: Vec<String>,
-}
-
-impl Server {
-    /// Starts a server that listens on so many addresses, and waits until it does.
-    fn start(command: &mut Command, listens_on: usize) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a process for a server");
-        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let addresses: Vec<String> = lines.take(listens_on).map(|line| line.expect("a line")).collect();
-        assert_eq!(addresses.len(), listens_on, "a server did not start");
-        Self { child, addresses }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The end of its input tells it to stop; one that does not within a second is stopped.
-        drop(self.child.stdin.take());
-        for _ in 0..100 {
-            if matches!(self.child.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -1,8 +1,11 @@
 //! A root of a million entities: loading, memory, and changes while decisions are made.
 //!
-//! `cargo bench --bench size -- --users 800000 --teams 10000 --datastores 190000 --files 1000 --seconds 60`. The world is
-//! the bundled model's, written into a temporary directory as Cedar's entity format. Each line names its baseline, which
-//! is measured in the same run.
+//! `cargo bench --bench size -- --users 800000 --teams 10000 --datastores 190000 --files 1000 --seconds 60`. The world
+//! is the bundled model's, written into a temporary directory as Cedar's entity format. Each line names its baseline,
+//! which is measured in the same run.
+//!
+//! `cargo bench --bench size -- --sizes 1000,10000,100000,1000000` tells instead, of one root after the other, how long
+//! it loads, what memory it needs, and when a change is seen; each is loaded by a process of its own.
 #![allow(clippy::expect_used, clippy::print_stdout, missing_docs)]
 
 #[path = "size/made.rs"]
@@ -11,6 +14,8 @@ mod made;
 mod mode;
 #[path = "size/process.rs"]
 mod process;
+#[path = "size/sizes.rs"]
+mod sizes;
 
 use std::fs;
 use std::path::Path;
@@ -31,9 +36,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some((plan, seconds)) = plan(&arguments, Mode::of_this_run()) else {
+    if sizes::run(&arguments) {
+        return;
+    }
+    let mode = Mode::of_this_run();
+    let Some((plan, seconds)) = plan(&arguments, mode) else {
         return;
     };
+    if mode == Mode::Try {
+        sizes::compare(&[100, 1_000]);
+    }
     let directory = tempfile::tempdir().expect("a temporary directory");
     let made = Made::write(directory.path(), &plan);
     println!(
@@ -48,11 +60,7 @@ fn main() {
     let before = resident_kib();
     let parsed = parse(directory.path());
     let live = Arc::new(Live::default());
-    let started = Instant::now();
-    let mut published = live.subscribe();
-    let loader = Loader::start(LoaderSettings::new(directory.path()), live.clone()).expect("a thread");
-    wait(|| *published.borrow_and_update() == 1);
-    let load = started.elapsed();
+    let (loader, load) = load(directory.path(), &live);
     println!(
         "ratio: load/serde = {:.2} ({:.2} s, and {:.2} s to parse the same files into serde_json::Value)",
         load.as_secs_f64() / parsed.as_secs_f64(),
@@ -80,6 +88,15 @@ fn main() {
         peak_kib() as f64 / after as f64
     );
     drop(loader);
+}
+
+/// Starts a loader, and says how long its first load took.
+fn load(root: &Path, live: &Arc<Live>) -> (Loader, Duration) {
+    let started = Instant::now();
+    let mut published = live.subscribe();
+    let loader = Loader::start(LoaderSettings::new(root), live.clone()).expect("a thread");
+    wait(|| *published.borrow_and_update() == 1);
+    (loader, started.elapsed())
 }
 
 fn plan(arguments: &[String], mode: Mode) -> Option<(Plan, f64)> {
@@ -134,19 +151,24 @@ fn live_allows(live: &Live, user: usize, datastore: usize) -> bool {
         .is_some_and(|live| allowed(&live.snapshot, user, "deleteDatastore", datastore))
 }
 
-/// How long it takes until one change of one user is seen in decisions.
-fn one_change(live: &Live, made: &Made) {
-    let mut took = Vec::new();
-    for round in 0..7 {
-        let user = 17 + 1_000 * round;
+/// How long it takes until one change of one user is seen in decisions, in each of seven rounds, sorted.
+fn changes_seen(live: &Live, made: &Made) -> [Duration; 7] {
+    let mut took = [Duration::ZERO; 7];
+    for (round, took) in took.iter_mut().enumerate() {
+        let user = made.plan.active_user(17 + round * made.plan.users / 8);
         // Well after the last change, so that nothing is under way.
         thread::sleep(Duration::from_millis(700));
         let started = Instant::now();
         made.change(user, "Admin");
         wait(|| live_allows(live, user, 3));
-        took.push(started.elapsed());
+        *took = started.elapsed();
     }
     took.sort();
+    took
+}
+
+fn one_change(live: &Live, made: &Made) {
+    let took = changes_seen(live, made);
     println!(
         "change: one user among all is seen after {:.0} ms (median of {}), {:.0} ms at the most",
         took[took.len() / 2].as_secs_f64() * 1e3,
@@ -249,7 +271,5 @@ fn many_changes(live: &Live, made: &Made, seconds: f64) {
 }
 
 fn many_user(change: usize, plan: &Plan) -> usize {
-    let user = (change * 7_919 + 23) % plan.users;
-    // Accounts that are not active stay without access.
-    user - usize::from(user % 50 == 49)
+    plan.active_user(change * 7_919 + 23)
 }

@@ -1,7 +1,7 @@
 //! The load, in a process of its own: connections that ask, wait for the whole answer, and ask again.
 //!
 //! No HTTP client stands in the way: requests are made beforehand, and of an answer just its length, its status and its
-//! decision are read.
+//! decisions are read.
 
 use std::fs;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::distinct;
 use crate::questions::{QUESTIONS, Question};
 
 /// Questions in the mix; each connection begins with another one.
@@ -32,8 +33,20 @@ pub(crate) struct Task {
     /// The server's process, for its processor time.
     pub(crate) process: u32,
     pub(crate) connections: usize,
+    pub(crate) asked: Asked,
     pub(crate) warm_up_s: f64,
     pub(crate) measured_s: f64,
+}
+
+/// What is asked, over and over.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum Asked {
+    /// A fair sample of questions, one in a request.
+    Sample,
+    /// Many distinct questions, one in a request.
+    Single,
+    /// The same distinct questions, so many in a request.
+    Batches(usize),
 }
 
 /// What was seen between warming up and the end.
@@ -77,7 +90,7 @@ async fn measure(task: &Task) -> Measured {
     let mut connections = JoinSet::new();
     match task.address.parse::<Address>().expect("an address") {
         Address::Tcp(address) => {
-            let requests = requests(&address.to_string());
+            let requests = requests(&address.to_string(), task.asked);
             for number in 0..task.connections {
                 let stream = TcpStream::connect(address).await.expect("a connection");
                 stream.set_nodelay(true).expect("no delay");
@@ -85,7 +98,7 @@ async fn measure(task: &Task) -> Measured {
             }
         }
         Address::Unix(path) => {
-            let requests = requests("localhost");
+            let requests = requests("localhost", task.asked);
             for number in 0..task.connections {
                 let stream = UnixStream::connect(&path).await.expect("a connection");
                 connections.spawn(converse(stream, requests.clone(), number, shared.clone()));
@@ -140,6 +153,9 @@ where
             let read = stream.read(&mut buffer[filled..]).await.expect("a server that answers");
             assert!(read > 0, "the server hung up");
             filled += read;
+            if filled == buffer.len() {
+                buffer.resize(2 * filled, 0);
+            }
             match answer_end(&buffer[..filled]) {
                 Some(end) if end <= filled => break end,
                 _ => {}
@@ -151,7 +167,7 @@ where
         shared.answered.fetch_add(1, Ordering::Relaxed);
         let answer = &buffer[..end];
         assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(answer));
-        if answer.ends_with(b":true}") != prepared.allow {
+        if !answer.ends_with(&prepared.ending) {
             shared.wrong.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -170,31 +186,53 @@ fn answer_end(bytes: &[u8]) -> Option<usize> {
     Some(head + length.expect("an answer that says how long it is"))
 }
 
-/// A request as it goes over the wire, and what it should be answered.
+/// A request as it goes over the wire, and how its answer has to end.
 struct Prepared {
     bytes: Vec<u8>,
-    allow: bool,
+    ending: Vec<u8>,
 }
 
-fn requests(host: &str) -> Arc<[Prepared]> {
-    QUESTIONS[..MIX]
-        .iter()
-        .map(|question| {
-            let body = body(question);
-            let head = format!(
-                "POST /access/v1/evaluation HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
-                 Content-Length: {}\r\n\r\n",
-                body.len()
-            );
-            Prepared {
-                bytes: [head, body].concat().into_bytes(),
-                allow: question.allow,
-            }
-        })
-        .collect()
+impl Prepared {
+    fn new(host: &str, path: &str, body: &str, ending: String) -> Self {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        Self {
+            bytes: [&head, body].concat().into_bytes(),
+            ending: ending.into_bytes(),
+        }
+    }
+
+    fn single(host: &str, question: &Value, allow: bool) -> Self {
+        Self::new(host, "/access/v1/evaluation", &question.to_string(), format!(":{allow}}}"))
+    }
+
+    fn batch(host: &str, questions: &[(Value, bool)]) -> Self {
+        let (items, decisions): (Vec<&Value>, Vec<Value>) =
+            questions.iter().map(|(question, allow)| (question, json!({ "decision": allow }))).unzip();
+        let body = json!({ "evaluations": items }).to_string();
+        let answer = json!({ "evaluations": decisions }).to_string();
+        Self::new(host, "/access/v1/evaluations", &body, answer)
+    }
 }
 
-fn body(question: &Question) -> String {
+fn requests(host: &str, asked: Asked) -> Arc<[Prepared]> {
+    let single = |(question, allow): &(Value, bool)| Prepared::single(host, question, *allow);
+    match asked {
+        Asked::Sample => QUESTIONS[..MIX]
+            .iter()
+            .map(|question| Prepared::single(host, &body(question), question.allow))
+            .collect(),
+        Asked::Single => distinct::questions().iter().map(single).collect(),
+        Asked::Batches(items) => distinct::questions()
+            .chunks_exact(items)
+            .map(|questions| Prepared::batch(host, questions))
+            .collect(),
+    }
+}
+
+fn body(question: &Question) -> Value {
     let entity = |(name, id): (&str, &str)| json!({ "type": name.to_lowercase(), "id": id });
     let mut body = json!({
         "subject": entity(question.principal),
@@ -204,7 +242,7 @@ fn body(question: &Question) -> String {
     if !question.context.is_empty() {
         body["context"] = serde_json::from_str::<Value>(question.context).expect("the context of a question");
     }
-    body.to_string()
+    body
 }
 
 /// The processor time that a process has used, in user and in system mode.

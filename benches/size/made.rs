@@ -14,6 +14,26 @@ pub(crate) struct Plan {
     pub(crate) files: usize,
 }
 
+impl Plan {
+    /// So many entities in the usual shares, a thousand in a file.
+    pub(crate) fn of(entities: usize) -> Self {
+        let (users, teams) = (entities * 8 / 10, entities / 100);
+        Self {
+            users,
+            teams,
+            datastores: entities - users - teams,
+            files: (entities / 1_000).max(1),
+        }
+    }
+
+    /// A user for each number, others for other numbers until all have had their turn. Accounts that are not active
+    /// stay without access, and are left out.
+    pub(crate) fn active_user(&self, number: usize) -> usize {
+        let user = number % self.users;
+        user - usize::from(user % 50 == 49)
+    }
+}
+
 /// Pseudo-random numbers (SplitMix64).
 pub(crate) struct Random(pub(crate) u64);
 
@@ -50,13 +70,8 @@ impl Made {
             fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
             fs::write(path, content).expect("a file");
         }
-        let directory = root.join("entities");
-        fs::create_dir_all(&directory).expect("a directory");
-        let made = Self {
-            plan: Plan { ..*plan },
-            bytes: 0,
-            directory,
-        };
+        let made = Self::found(root, plan);
+        fs::create_dir_all(&made.directory).expect("a directory");
         let mut bytes = 0;
         for file in 0..plan.files {
             let content = made.file(file);
@@ -64,6 +79,15 @@ impl Made {
             fs::write(made.path(file), content).expect("a file");
         }
         Self { bytes, ..made }
+    }
+
+    /// A root that another process has written by the same plan.
+    pub(crate) fn found(root: &Path, plan: &Plan) -> Self {
+        Self {
+            plan: Plan { ..*plan },
+            bytes: 0,
+            directory: root.join("entities"),
+        }
     }
 
     fn path(&self, file: usize) -> PathBuf {
