@@ -38,6 +38,15 @@ impl Machine {
             let changed = if changed.is_some() { ", with changes" } else { "" };
             rows.push(("commit".to_owned(), format!("{commit}{changed}")));
         }
+        // A build that was told other things than Cargo.toml says measures something else.
+        let mut told: Vec<String> = std::env::vars()
+            .filter(|(name, _)| name.starts_with("CARGO_PROFILE_BENCH_"))
+            .map(|(name, value)| format!("`{name}={value}`"))
+            .collect();
+        told.sort();
+        if !told.is_empty() {
+            rows.push(("built with".to_owned(), told.join(" ")));
+        }
         Self { rows }
     }
 }

@@ -1,6 +1,6 @@
 //! The names and entities of a snapshot, by number and by name.
 //!
-//! Numbers lead to pages of 256 entities, names lead to numbers through a hash table in many small parts. Pages and
+//! Numbers lead to pages of 32 entities, names lead to numbers through a hash table in many small parts. Pages and
 //! parts are shared between generations: a generation that changes one entity copies one page. A number keeps its
 //! meaning in all generations that grew from one another; the number of a name that nothing uses any more stays taken
 //! until everything is read anew.

@@ -336,6 +336,10 @@ impl<T: Copy + PartialEq> Names<T> {
             match wanting.as_slice() {
                 [] => {}
                 [(declaration, _)] => {
+                    // As it is declared as well, which is how most write it: then nothing has to be folded.
+                    if short_names == ShortNames::On && declaration.short.to_lowercase() == name {
+                        folded.insert(declaration.short.as_str().into(), declaration.target);
+                    }
                     folded.insert(name.into_boxed_str(), declaration.target);
                 }
                 [(first, _), rest @ ..] => faults.push(ambiguous(what, &name, first, rest, texts)),
