@@ -328,3 +328,57 @@ fn what_is_kept_has_to_be_there() {
     next.kept.insert(text.name, Sha256::digest(text.content.as_bytes()).into());
     assert!(live.next(&next, &Options::default()).is_ok());
 }
+
+#[test]
+fn a_new_link_is_held_against_the_schema() {
+    let policies = "permit (principal, action, resource);\n\
+                    @id(\"out\") forbid (principal == ?principal, action, resource);";
+    let links = |user: &str| {
+        json!([{ "template_id": "out", "link_id": "mallory", "args": { "?principal": user } }]).to_string()
+    };
+    let sources = |user: &str| Sources {
+        schema: vec![Text::new("schema/s.cedarschema", SCHEMA)],
+        policies: vec![
+            Text::new("policies/p.cedar", policies),
+            Text::new("policies/links.json", links(user)),
+        ],
+        entities: vec![Text::new("entities/none.json", "[]")],
+        ..Sources::default()
+    };
+    let options = Options::default();
+    let denied = |snapshot: &Snapshot, user: &str| {
+        let query = Query::plain(("User", user), "view", ("Doc", "d"));
+        !snapshot.decide(&query).expect("a good question").is_allowed()
+    };
+    let live = Snapshot::compile(&sources("User::\"mallory\""), &options).expect("a good link");
+    assert!(denied(&live, "mallory") && !denied(&live, "trudy"));
+    let next = live.next(&sources("User::\"trudy\""), &options).expect("a good link");
+    assert!(denied(&next, "trudy") && !denied(&next, "mallory"));
+    // A type that is nowhere, which would forbid nobody.
+    let typo = sources("Usr::\"mallory\"");
+    let (fresh, grown) = (Snapshot::compile(&typo, &options), live.next(&typo, &options));
+    assert!(fresh.is_err(), "nobody is forbidden");
+    assert_eq!(messages(&grown), messages(&fresh));
+}
+
+#[test]
+fn a_chain_of_many_thousands_is_refused_and_does_not_fill_the_memory() {
+    let chain: Vec<String> = (0..30_000)
+        .map(|number| {
+            let parents = if number == 0 {
+                vec![]
+            } else {
+                vec![uid("Group", number - 1)]
+            };
+            json!({ "uid": uid("Group", number), "attrs": { "label": "" }, "parents": parents }).to_string()
+        })
+        .collect();
+    let sources = Sources {
+        schema: vec![Text::new("schema/s.cedarschema", SCHEMA)],
+        policies: vec![Text::new("policies/p.cedar", POLICIES[0])],
+        entities: vec![Text::new("entities/chain.jsonl", chain.join("\n"))],
+        ..Sources::default()
+    };
+    let faults = Snapshot::compile(&sources, &Options::default()).expect_err("a chain that is too long");
+    assert_eq!(faults.first().code, "entity-depth", "{faults}");
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bumpalo::Bump;
+use foldhash::HashMap;
 use smallvec::SmallVec;
 
 use super::bridge::Numbers;
@@ -101,7 +102,7 @@ impl Decision {
 #[derive(Default)]
 struct Brought {
     /// Names that the store has not.
-    foreign: Vec<(TypeIx, Box<str>)>,
+    foreign: Foreign,
     tail: Tail,
     context: Option<Cell>,
     /// The entities as the request shapes them.
@@ -109,10 +110,39 @@ struct Brought {
     resource: Option<Vec<u8>>,
 }
 
+/// Names that the store has not, in the order of their numbers.
+#[derive(Default)]
+struct Foreign {
+    names: Vec<(TypeIx, Box<str>)>,
+    /// Used once there are more than a few.
+    by_name: HashMap<(TypeIx, Box<str>), usize>,
+}
+
+impl Foreign {
+    fn number(&mut self, ty: TypeIx, id: &str) -> usize {
+        const FEW: usize = 16;
+        if self.names.len() <= FEW {
+            let known = self.names.iter().position(|(known, name)| *known == ty && **name == *id);
+            return known.unwrap_or_else(|| {
+                self.names.push((ty, id.into()));
+                self.names.len() - 1
+            });
+        }
+        if self.by_name.is_empty() {
+            self.by_name = self.names.iter().cloned().zip(0..).collect();
+        }
+        let Self { names, by_name } = self;
+        *by_name.entry((ty, id.into())).or_insert_with(|| {
+            names.push((ty, id.into()));
+            names.len() - 1
+        })
+    }
+}
+
 /// Numbers of the store's names, and of those that only the request has.
 struct Asked<'b> {
     table: &'b Table,
-    foreign: &'b mut Vec<(TypeIx, Box<str>)>,
+    foreign: &'b mut Foreign,
 }
 
 impl Numbers for Asked<'_> {
@@ -120,11 +150,7 @@ impl Numbers for Asked<'_> {
         if let Some((uid, _)) = self.table.find(ty, id) {
             return uid;
         }
-        let known = self.foreign.iter().position(|(known, name)| *known == ty && **name == *id);
-        let index = known.unwrap_or_else(|| {
-            self.foreign.push((ty, id.into()));
-            self.foreign.len() - 1
-        });
+        let index = self.foreign.number(ty, id);
         Uid(Uid::FOREIGN + index as u32)
     }
 }
@@ -367,7 +393,7 @@ impl Snapshot {
         found
     }
 
-    fn asked<'b>(&'b self, foreign: &'b mut Vec<(TypeIx, Box<str>)>) -> Asked<'b> {
+    fn asked<'b>(&'b self, foreign: &'b mut Foreign) -> Asked<'b> {
         Asked {
             table: &self.entities.table,
             foreign,
@@ -443,6 +469,9 @@ impl Snapshot {
         let mut tail = Tail::default();
         let mut reader = Reader::new(&self.vocabulary, Origin::Request, part, &mut numbers, &mut tail);
         let members = reader.members(Some(properties), &entry.fields, Required::No)?;
+        if members.is_empty() && stored.is_some() {
+            return Ok(None);
+        }
         let mut given: Vec<Option<(Val<'_>, bool)>> = vec![None; entry.fields.len()];
         for (slot, _, cell) in members {
             given[slot] = cell.value(&tail.bytes).map(|value| (value, wins));
@@ -470,7 +499,7 @@ impl Snapshot {
                 Some(Val::Record(record)) => record,
                 _ => Record::EMPTY,
             },
-            foreign: &brought.foreign,
+            foreign: &brought.foreign.names,
             made: &made,
         };
         ask(&question)
@@ -501,7 +530,11 @@ impl Snapshot {
                 .get_or_insert_with(|| Reference::new(question, action, bucket, &self.vocabulary, &self.index));
             match (reference.holds(&body.expr), compiled) {
                 (Err(message), _) => tally.errs(number, policy, message),
-                (Ok(_), Some(_)) => {
+                (Ok(holds), Some(_)) => {
+                    // Whichever is right, a prohibition that holds for one of the two holds.
+                    if holds && policy.info.effect == Effect::Forbid {
+                        tally.holds(number, policy);
+                    }
                     tally.errs(number, policy, "evaluates for Cedar, and not as it was compiled".to_owned());
                 }
                 (Ok(true), None) => tally.holds(number, policy),

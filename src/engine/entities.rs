@@ -38,6 +38,8 @@ pub(super) struct EntityStore {
     counts: Vec<usize>,
     /// Whether nothing was left out or passed over, so that the next store can grow from this one.
     clean: bool,
+    /// How many names had numbers when everything was read anew.
+    names_when_fresh: usize,
     /// Some entities of each type, what changed last in front: what policies are tried on before they go live.
     pub(super) sample: HashMap<TypeIx, Vec<Uid>>,
 }
@@ -71,7 +73,9 @@ impl EntityStore {
     /// Whether a store can grow from this one.
     pub(super) fn can_grow(&self) -> bool {
         // Names that nothing uses any more keep their numbers; at some point starting over is cheaper.
-        self.clean && self.table.names() < 2 * self.len() + 4096
+        self.clean
+            && self.table.names() < 2 * self.names_when_fresh + 4096
+            && self.file_names.len() < 2 * self.files.len() + 4096
     }
 
     /// The hash of a file, if the store has read it.
@@ -105,6 +109,9 @@ impl EntitiesRead {
             }
         }
         store.table = editor.finish();
+        if store.names_when_fresh == 0 {
+            store.names_when_fresh = store.table.names();
+        }
         for (ty, mut of_type) in changed {
             let known = store.sample.remove(&ty).unwrap_or_default();
             let new: HashSet<Uid> = of_type.iter().copied().collect();
@@ -129,7 +136,9 @@ pub(super) fn read(
 ) -> EntitiesRead {
     let faults_before = faults.len();
     let mut store = before.cloned().unwrap_or_default();
+    let numbered = store.file_names.iter().cloned().zip(0..);
     let mut task = Task {
+        file_numbers: numbered.collect(),
         schema,
         vocabulary,
         options,
@@ -196,6 +205,7 @@ fn show<'t>(fault: &mut Fault, mut texts: impl Iterator<Item = &'t Text>) {
 
 /// Reading under way.
 struct Task<'t> {
+    file_numbers: HashMap<Arc<str>, u32>,
     schema: &'t Schema,
     vocabulary: &'t Vocabulary,
     options: &'t Options,
@@ -257,12 +267,11 @@ impl Task<'_> {
     }
 
     fn file_number(&mut self, text: &Text) -> u32 {
-        let known = self.file_names.iter().rposition(|name| *name == text.name);
-        let number = known.unwrap_or_else(|| {
-            self.file_names.push(text.name.clone());
-            self.file_names.len() - 1
-        });
-        number as u32
+        let names = &mut self.file_names;
+        *self.file_numbers.entry(text.name.clone()).or_insert_with(|| {
+            names.push(text.name.clone());
+            names.len() as u32 - 1
+        })
     }
 
     /// Reads one file.
@@ -656,6 +665,10 @@ impl Task<'_> {
             }
         }
         let holds = self.vocabulary.entity_type_entry(view.ty()).is_some_and(|entry| entry.holds);
+        if depth > self.options.ancestor_depth_max + 1 {
+            // Refused in any case: the lists of a chain of thousands would fill the memory.
+            all.clear();
+        }
         if closure.deepest.is_none_or(|(_, deepest)| depth > deepest) {
             closure.deepest = Some((uid, depth));
         }

@@ -82,6 +82,7 @@ impl Snapshot {
             foreign: &[],
             made: &made,
         };
+        let mut reference = None;
         bucket.visit(&question.principal, &question.resource, |number| {
             let policy = &self.index.policies[number as usize];
             let (Some(body), false) = (&policy.body, erring.contains_key(&number)) else {
@@ -94,7 +95,8 @@ impl Snapshot {
             if !suspect {
                 return;
             }
-            let reference = Reference::new(&question, action, bucket, &self.vocabulary, &self.index);
+            let reference = reference
+                .get_or_insert_with(|| Reference::new(&question, action, bucket, &self.vocabulary, &self.index));
             if let Err(error) = reference.holds(&body.expr) {
                 let mut fault = Fault::error(
                     "policy-errs",

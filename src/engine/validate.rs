@@ -48,6 +48,9 @@ pub(super) fn validate(
     faults: &mut Vec<Fault>,
 ) -> Levels {
     let mut levels = Levels::default();
+    // A new link, or one of a changed template, has to be looked at together with its template.
+    let is_known = |policy: &cedar_policy::Policy| policy.is_static() || read.unchanged.contains(policy.id());
+    let before = before.filter(|_| read.set.policies().all(is_known));
     let changed;
     let set = match before {
         None => &read.set,
@@ -123,7 +126,7 @@ pub(super) fn validate(
 /// Settles the policies that look into entities that they name, taking them out of `deeper`.
 fn named_entities_first(set: &PolicySet, deeper: &mut HashSet<PolicyId>, levels: &mut Levels) -> Vec<PolicyId> {
     let mut settled = Vec::new();
-    // The validator looks at templates, linked or not, and never at their links.
+    // Levels are told of templates, linked or not; a link is only held against what its slots may be.
     let policies = set.policies().filter(|policy| policy.is_static());
     let bodies = policies
         .map(|policy| (policy.id(), core::policy(policy).non_scope_constraints()))

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -163,6 +164,11 @@ impl Comparisons {
             "the compiled policies and Cedar's evaluator disagree: questions of this kind are denied until the process \
              ends. This is a mistake in gatepost: please report this line, and set `engine.evaluator` to `cedar`"
         );
+        self.deny(kind);
+    }
+
+    /// Denies questions of a kind from now on.
+    fn deny(&self, kind: Option<RequestEnvironment>) {
         if let Some(kind) = kind {
             self.distrusted.lock().unwrap_or_else(PoisonError::into_inner).insert(kind);
             self.is_any_distrusted.store(true, Ordering::Release);
@@ -176,7 +182,16 @@ fn compare_all(waiting: &Receiver<OwnedQuery>, comparisons: &Weak<Comparisons>, 
         let (Some(comparisons), Some(generation)) = (comparisons.upgrade(), live.current().clone()) else {
             continue;
         };
-        // A problem was told to whoever asked.
-        let _ = comparisons.compare(&generation.snapshot, &owned.query());
+        let compare = || comparisons.compare(&generation.snapshot, &owned.query());
+        // A problem was told to whoever asked; an evaluator that breaks off disagrees.
+        if catch_unwind(AssertUnwindSafe(compare)).is_err() {
+            add(&comparisons.disagreements);
+            tracing::error!(
+                question = %owned.query().to_json(),
+                "an evaluator broke off: questions of this kind are denied until the process ends. This is a mistake in \
+                 gatepost: please report this line"
+            );
+            comparisons.deny(generation.snapshot.environment_of(&owned.query()));
+        }
     }
 }

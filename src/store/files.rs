@@ -250,6 +250,21 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
     };
     let mut total = 0;
     for entry in &walked.entries {
+        // What is announced counts, whether or not it is read; a file that is too large has a fault of its own.
+        if entry.stamp.size <= limits.file_bytes_max {
+            total += entry.stamp.size;
+        }
+        if total > limits.total_bytes_max {
+            tree.faults.push(
+                Fault::error(
+                    "file-limit",
+                    format!("the files hold more than {} bytes in all", limits.total_bytes_max),
+                )
+                .help("raise `total_bytes_max` under `[limits]`"),
+            );
+            return tree;
+        }
+        let begun = SystemTime::now();
         let seen = seen_before.0.get(&*entry.name);
         let seen = seen.filter(|seen| seen.kind == entry.kind && seen.real == entry.real);
         if let Some(seen) = seen
@@ -257,30 +272,18 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
             && seen.settled
             && seen.stamp == entry.stamp
         {
-            total += entry.stamp.size;
             tree.take_again(entry, seen.clone(), limits);
             continue;
         }
         match read_still(entry, limits) {
             Ok((content, stamp, moved)) => {
                 tree.moved |= moved;
-                total += content.len() as u64;
-                if total > limits.total_bytes_max {
-                    tree.faults.push(
-                        Fault::error(
-                            "file-limit",
-                            format!("the files hold more than {} bytes in all", limits.total_bytes_max),
-                        )
-                        .help("raise `total_bytes_max` under `[limits]`"),
-                    );
-                    return tree;
-                }
                 let hash: Hash = Sha256::digest(content.as_bytes()).into();
                 let now = SeenFile {
                     kind: entry.kind,
                     real: entry.real.clone(),
                     stamp,
-                    settled: stamp.is_settled(),
+                    settled: stamp.is_settled(begun),
                     hash,
                     content: Content::Later,
                 };
@@ -411,10 +414,10 @@ impl Stamp {
         }
     }
 
-    /// Whether the last change lies so far back that another one would get another time: clocks of file systems tick
+    /// Whether the last change lies so far before a moment that another one would get another time: clocks of file systems tick
     /// some hundred times a second.
-    fn is_settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let changed = i128::from(self.changed.0) * 1_000_000_000 + i128::from(self.changed.1);
         now.as_nanos().cast_signed() - changed > 100_000_000
     }

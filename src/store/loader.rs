@@ -19,7 +19,7 @@ use super::files::{self, Closely, FileLimits, Hash, Kind, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
 use super::watch::Watch;
 use crate::directory;
-use crate::engine::{Fault, Faults, Options, Progress, Snapshot, Sources, Text};
+use crate::engine::{Fault, Faults, Options, Progress, Severity, Snapshot, Sources, Text};
 
 /// Parsing recurses with the depth of a policy; the loader's stack is where it may.
 const STACK_BYTES: usize = 64 << 20;
@@ -370,12 +370,17 @@ impl Task {
         }
         match (self.compile)(&tree, before.filter(|_| grows)) {
             Ok(snapshot) => {
-                // Contents are freed before anything else is done with the memory.
-                drop(tree);
                 self.publish(snapshot, started);
                 self.seen.let_go();
             }
-            Err(faults) => self.refuse(faults),
+            Err(faults) => {
+                // The pass found nothing wrong with the files: one that was read later did not hold still.
+                let is_passing = |fault: &Fault| fault.code.starts_with("file-") && fault.severity == Severity::Error;
+                if faults.iter().any(is_passing) && !tree.faults.iter().any(is_passing) {
+                    self.last = None;
+                }
+                self.refuse(faults);
+            }
         }
     }
 
