@@ -147,6 +147,15 @@ impl Vocabulary {
         Some((index, &self.actions[index.0 as usize]))
     }
 
+    /// The shortest name that means this action and no other.
+    pub(super) fn short_action(&self, action: &ActionEntry) -> String {
+        let id: &str = action.uid.eid().as_ref();
+        match self.action(id) {
+            Some((_, meant)) if meant.uid == action.uid => id.to_owned(),
+            _ => action.name.clone(),
+        }
+    }
+
     pub(super) fn type_entry(&self, index: TypeIx) -> &TypeEntry {
         &self.types[index.0 as usize]
     }
