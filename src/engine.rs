@@ -23,6 +23,7 @@ mod validate;
 mod value;
 mod vocabulary;
 
+mod catalog;
 mod convert;
 mod decide;
 mod evaluate;
@@ -35,6 +36,7 @@ mod rehearse;
 mod search;
 mod snapshot;
 
+pub use catalog::{ActionListing, EntityListing, Shared};
 pub use decide::{Asking, Cause, Comparison, Decision, Effect, PolicyError};
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, Severity};

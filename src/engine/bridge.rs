@@ -110,15 +110,18 @@ pub(super) fn to_cedar(value: &Val<'_>, names: &dyn Names) -> Value {
         Val::Entity(uid) => Value::from(names.uid(*uid)),
         Val::Set(set) => Value::set(set.iter().map(|item| to_cedar(&item, names)), None),
         Val::Record(record) => Value::record_arc(Arc::new(members_to_cedar(record, names)), None),
-        Val::Decimal(value) => {
-            let sign = if *value < 0 { "-" } else { "" };
-            let digits = value.unsigned_abs();
-            made(Extension::Decimal, format!("{sign}{}.{:04}", digits / 10_000, digits % 10_000))
-        }
+        Val::Decimal(value) => made(Extension::Decimal, decimal_text(*value)),
         Val::Datetime(value) => core::datetime(*value).unwrap_or_else(|| Value::from(*value)),
         Val::Duration(value) => made(Extension::Duration, format!("{value}ms")),
         Val::Ip(ip) => made(Extension::Ip, ip.text()),
     }
+}
+
+/// A number of ten-thousandths as Cedar's constructor takes it.
+pub(super) fn decimal_text(value: i64) -> String {
+    let sign = if value < 0 { "-" } else { "" };
+    let digits = value.unsigned_abs();
+    format!("{sign}{}.{:04}", digits / 10_000, digits % 10_000)
 }
 
 /// INVARIANT: the texts are made from values that Cedar's constructors gave, in their canonical form.

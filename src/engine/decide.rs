@@ -295,12 +295,17 @@ impl Snapshot {
 
     /// What a question is besides ids and values; none if the schema knows no such question.
     pub fn environment_of(&self, query: &Query<'_>) -> Option<RequestEnvironment> {
-        let environment = Environment {
-            principal: self.vocabulary.entity_type(query.principal.entity_type)?.0,
-            action: self.vocabulary.action(query.action.name)?.0,
-            resource: self.vocabulary.entity_type(query.resource.entity_type)?.0,
-        };
-        Some(self.environment_names(environment))
+        let (principal, resource) = (query.principal.entity_type, query.resource.entity_type);
+        Some(self.environment_names(self.environment(principal, query.action.name, resource)?))
+    }
+
+    /// The number of a kind of question, by any of its names.
+    pub(super) fn environment(&self, principal: &str, action: &str, resource: &str) -> Option<Environment> {
+        Some(Environment {
+            principal: self.vocabulary.entity_type(principal)?.0,
+            action: self.vocabulary.action(action)?.0,
+            resource: self.vocabulary.entity_type(resource)?.0,
+        })
     }
 
     pub(super) fn environment_names(&self, environment: Environment) -> RequestEnvironment {
