@@ -3,7 +3,9 @@
 mod authorize;
 mod bench;
 mod check;
+mod html;
 mod init;
+mod line;
 mod progress;
 mod render;
 mod serve;

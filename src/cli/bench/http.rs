@@ -3,18 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Full};
+use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::figures::{Figures, Tally};
+use crate::cli::line::Line;
 use crate::serve::Address;
 
 /// For one answer. What takes longer is an error.
@@ -41,24 +37,6 @@ pub(super) struct Measured {
     pub(super) figures: Figures,
 }
 
-/// The address in a URL, or an address as `wait` takes it.
-pub(super) fn address(url: &str) -> Result<Address, String> {
-    let wrong = |why: &str| format!("--url: {why}; write `http://127.0.0.1:8180` or `unix:/path/to.sock`");
-    if url.starts_with("https://") {
-        return Err(wrong("a sidecar has no TLS"));
-    }
-    let host = match url.strip_prefix("http://") {
-        Some(rest) => rest.strip_suffix('/').unwrap_or(rest),
-        None => url,
-    };
-    if !host.starts_with("unix:") && host.contains('/') {
-        return Err(wrong(&format!(
-            "`{url}` has a path, and the routes of AuthZEN stand at the top"
-        )));
-    }
-    host.parse().map_err(|_| wrong(&format!("`{url}` is no address of a sidecar")))
-}
-
 /// Asks a sidecar the questions in turns until the time is over.
 ///
 /// # Errors
@@ -73,7 +51,7 @@ async fn measure(load: &Load, bodies: &[String]) -> Result<Measured, String> {
     let nobody = |why| format!("cannot ask {address}: {why}; is a sidecar listening there?");
     let mut first = Line::open(address).await.map_err(nobody)?;
     let status = match first.get("/status").await.map_err(nobody)? {
-        (StatusCode::OK, body) => serde_json::from_slice(&body).unwrap_or(Value::Null),
+        answer if answer.status() == StatusCode::OK => serde_json::from_slice(answer.body()).unwrap_or(Value::Null),
         _ => Value::Null,
     };
     drop(first);
@@ -163,103 +141,11 @@ async fn evaluate(address: &Address, line: &mut Option<Line>, body: Bytes) -> Re
         Some(open) => open,
         None => line.insert(Line::open(address).await?),
     };
-    let (status, body) = open.post("/access/v1/evaluation", body).await?;
+    let answer = open.post("/access/v1/evaluation", body).await?;
+    let (status, body) = (answer.status(), answer.into_body());
     let answer = serde_json::from_slice(&body).ok().filter(|_| status == StatusCode::OK);
     Ok(answer.map(|answer: Answer| answer.decision).ok_or_else(|| {
         let shown = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BYTES)]);
         format!("{status}: {}", shown.trim())
     }))
-}
-
-/// One connection.
-struct Line {
-    sender: SendRequest<Full<Bytes>>,
-    host: String,
-    driver: AbortHandle,
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-impl Line {
-    async fn open(address: &Address) -> Result<Self, String> {
-        let words = |error: std::io::Error| error.to_string();
-        match address {
-            Address::Tcp(socket) => {
-                let stream = TcpStream::connect(socket).await.map_err(words)?;
-                stream.set_nodelay(true).map_err(words)?;
-                Self::on(stream, socket.to_string()).await
-            }
-            Address::Unix(path) => {
-                let stream = UnixStream::connect(path).await.map_err(words)?;
-                Self::on(stream, "localhost".to_owned()).await
-            }
-        }
-    }
-
-    async fn on<S>(stream: S, host: String) -> Result<Self, String>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let connected = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = connected.map_err(|error| error.to_string())?;
-        let driver = tokio::spawn(connection).abort_handle();
-        Ok(Self { sender, host, driver })
-    }
-
-    async fn get(&mut self, path: &str) -> Result<(StatusCode, Bytes), String> {
-        let request = Request::get(path).header(header::HOST, &self.host).body(Full::default());
-        let sent = self.send(request.map_err(|error| error.to_string())?);
-        tokio::time::timeout(ANSWER_MAX, sent)
-            .await
-            .unwrap_or_else(|_| Err("it does not answer".to_owned()))
-    }
-
-    async fn post(&mut self, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), String> {
-        let request = Request::post(path)
-            .header(header::HOST, &self.host)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body));
-        self.send(request.map_err(|error| error.to_string())?).await
-    }
-
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
-        let words = |error: hyper::Error| format!("the connection was lost: {error}");
-        self.sender.ready().await.map_err(words)?;
-        let answer = self.sender.send_request(request).await.map_err(words)?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await.map_err(words)?.to_bytes();
-        Ok((status, body))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_of_sidecars_are_read_and_others_explained() {
-        for (url, read) in [
-            ("http://127.0.0.1:8180", "127.0.0.1:8180"),
-            ("http://localhost:8180/", "127.0.0.1:8180"),
-            ("http://[::1]:8180", "[::1]:8180"),
-            ("127.0.0.1:8180", "127.0.0.1:8180"),
-            ("unix:/run/gatepost.sock", "unix:/run/gatepost.sock"),
-        ] {
-            assert_eq!(address(url).expect(url).to_string(), read);
-        }
-        for (url, why) in [
-            ("https://127.0.0.1:8180", "no TLS"),
-            ("http://127.0.0.1:8180/access/v1/evaluation", "has a path"),
-            ("http://127.0.0.1", "no address"),
-            ("", "no address"),
-            ("unix:", "no address"),
-        ] {
-            let told = address(url).expect_err(url);
-            assert!(told.contains(why) && told.contains("unix:/path/to.sock"), "{told}");
-        }
-    }
 }

@@ -1,0 +1,128 @@
+//! One connection to a sidecar, for one request at a time.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response, header};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::AbortHandle;
+
+use crate::serve::Address;
+
+/// For one answer to a `GET`.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// The address in a URL, or an address as `wait` takes it.
+pub(super) fn address(url: &str) -> Result<Address, String> {
+    let wrong = |why: &str| format!("--url: {why}; write `http://127.0.0.1:8180` or `unix:/path/to.sock`");
+    if url.starts_with("https://") {
+        return Err(wrong("a sidecar has no TLS"));
+    }
+    let host = match url.strip_prefix("http://") {
+        Some(rest) => rest.strip_suffix('/').unwrap_or(rest),
+        None => url,
+    };
+    if !host.starts_with("unix:") && host.contains('/') {
+        return Err(wrong(&format!(
+            "`{url}` has a path, and the routes of AuthZEN stand at the top"
+        )));
+    }
+    host.parse().map_err(|_| wrong(&format!("`{url}` is no address of a sidecar")))
+}
+
+/// One connection.
+pub(super) struct Line {
+    sender: SendRequest<Full<Bytes>>,
+    host: String,
+    driver: AbortHandle,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Line {
+    /// Connects.
+    pub(super) async fn open(address: &Address) -> Result<Self, String> {
+        let words = |error: std::io::Error| error.to_string();
+        match address {
+            Address::Tcp(socket) => {
+                let stream = TcpStream::connect(socket).await.map_err(words)?;
+                stream.set_nodelay(true).map_err(words)?;
+                Self::on(stream, socket.to_string()).await
+            }
+            Address::Unix(path) => {
+                let stream = UnixStream::connect(path).await.map_err(words)?;
+                Self::on(stream, "localhost".to_owned()).await
+            }
+        }
+    }
+
+    async fn on<S>(stream: S, host: String) -> Result<Self, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let connected = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = connected.map_err(|error| error.to_string())?;
+        let driver = tokio::spawn(connection).abort_handle();
+        Ok(Self { sender, host, driver })
+    }
+
+    pub(super) async fn get(&mut self, path: &str) -> Result<Response<Bytes>, String> {
+        let request = Request::get(path).header(header::HOST, &self.host).body(Full::default());
+        let sent = self.send(request.map_err(|error| error.to_string())?);
+        tokio::time::timeout(ANSWER_MAX, sent)
+            .await
+            .unwrap_or_else(|_| Err("it does not answer".to_owned()))
+    }
+
+    pub(super) async fn post(&mut self, path: &str, body: Bytes) -> Result<Response<Bytes>, String> {
+        let request = Request::post(path)
+            .header(header::HOST, &self.host)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body));
+        self.send(request.map_err(|error| error.to_string())?).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
+        let words = |error: hyper::Error| format!("the connection was lost: {error}");
+        self.sender.ready().await.map_err(words)?;
+        let answer = self.sender.send_request(request).await.map_err(words)?;
+        let (parts, body) = answer.into_parts();
+        Ok(Response::from_parts(parts, body.collect().await.map_err(words)?.to_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_of_sidecars_are_read_and_others_explained() {
+        for (url, read) in [
+            ("http://127.0.0.1:8180", "127.0.0.1:8180"),
+            ("http://localhost:8180/", "127.0.0.1:8180"),
+            ("http://[::1]:8180", "[::1]:8180"),
+            ("127.0.0.1:8180", "127.0.0.1:8180"),
+            ("unix:/run/gatepost.sock", "unix:/run/gatepost.sock"),
+        ] {
+            assert_eq!(address(url).expect(url).to_string(), read);
+        }
+        for (url, why) in [
+            ("https://127.0.0.1:8180", "no TLS"),
+            ("http://127.0.0.1:8180/access/v1/evaluation", "has a path"),
+            ("http://127.0.0.1", "no address"),
+            ("", "no address"),
+            ("unix:", "no address"),
+        ] {
+            let told = address(url).expect_err(url);
+            assert!(told.contains(why) && told.contains("unix:/path/to.sock"), "{told}");
+        }
+    }
+}
