@@ -3,12 +3,18 @@
 mod authorize;
 mod bench;
 mod check;
+mod complete;
+mod completions;
 mod html;
 mod init;
 mod line;
+mod lists;
+mod names;
 mod progress;
 mod render;
 mod serve;
+mod sidecar;
+mod source;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -16,10 +22,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 
 use crate::app::{Settings, World};
 use crate::engine::{Fault, Text};
 use crate::store;
+
+pub use completions::complete;
 
 /// It worked; the answer is allow.
 const SUCCESS: u8 = 0;
@@ -27,7 +36,7 @@ const SUCCESS: u8 = 0;
 const FAILURE: u8 = 1;
 /// The command line or the settings are wrong. clap uses the same.
 const USAGE: u8 = 2;
-/// `authorize`: the answer is deny.
+/// `authorize`: the answer is deny. Lists: there is nothing in them.
 const DENY: u8 = 3;
 
 /// Policy-as-code authorization beside your application: Cedar policies and an entity store, read from files, asked over
@@ -39,9 +48,10 @@ const DENY: u8 = 3;
     after_help = "A root is a directory with `schema/`, `policies/` and `entities/`. Without a root, the current \
                   directory is taken if it is one, and else the model that is built in.\n\n\
                   Try:\n  gatepost init demo && gatepost serve demo\n  gatepost check demo\n  \
-                  gatepost authorize demo --principal user:ana@example.com --action viewDatastore --resource datastore:ledger\n\n\
+                  gatepost authorize demo --principal user:ana@example.com --action viewDatastore --resource datastore:ledger\n  \
+                  gatepost who-can write ledger\n  gatepost access carla@example.com\n\n\
                   Exit codes: 0 it worked or is allowed, 1 it failed, 2 the command line or the settings are wrong, \
-                  3 the answer is deny."
+                  3 the answer is deny, or a list is empty."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -56,10 +66,20 @@ enum Command {
     Check(CheckArgs),
     /// Decide one question, without a server.
     Authorize(AuthorizeArgs),
+    /// List the principals that an action on a resource is allowed to.
+    WhoCan(lists::WhoCanArgs),
+    /// List the resources that a principal may do something to, with what.
+    WhatCan(lists::WhatCanArgs),
+    /// Show the whole access of one principal: what it is, its groups, and everything it may do.
+    Access(lists::AccessArgs),
+    /// Print who may do what to which resource, as a table, CSV or a page, for an access review.
+    Matrix(lists::MatrixArgs),
     /// Write a new root to start from.
     Init(InitArgs),
     /// Wait until a sidecar is ready: also a health check for containers.
     Wait(WaitArgs),
+    /// Print a script that completes commands and names in the shell.
+    Completions(completions::CompletionsArgs),
     /// Measure decisions on your own files, or a running sidecar, and hold them to budgets.
     Bench(BenchArgs),
 }
@@ -120,13 +140,16 @@ struct AuthorizeArgs {
     #[command(flatten)]
     root: RootArgs,
     /// Who asks: `Type::"id"` or `type:id`.
-    #[arg(long, value_name = "ENTITY", required_unless_present = "request")]
+    #[arg(long, value_name = "ENTITY", required_unless_present = "request",
+          add = ArgValueCompleter::new(complete::typed_principals))]
     principal: Option<String>,
     /// What is to be done.
-    #[arg(long, value_name = "ACTION", required_unless_present = "request")]
+    #[arg(long, value_name = "ACTION", required_unless_present = "request",
+          add = ArgValueCompleter::new(complete::actions))]
     action: Option<String>,
     /// What it is to be done to: `Type::"id"` or `type:id`.
-    #[arg(long, value_name = "ENTITY", required_unless_present = "request")]
+    #[arg(long, value_name = "ENTITY", required_unless_present = "request",
+          add = ArgValueCompleter::new(complete::typed_resources))]
     resource: Option<String>,
     /// The context, a JSON object.
     #[arg(long, value_name = "JSON", conflicts_with = "request")]
@@ -228,8 +251,13 @@ impl Arguments {
             Command::Serve(args) => serve::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Authorize(args) => authorize::run(&args),
+            Command::WhoCan(args) => lists::who_can(&args),
+            Command::WhatCan(args) => lists::what_can(&args),
+            Command::Access(args) => lists::access(&args),
+            Command::Matrix(args) => lists::matrix(&args),
             Command::Init(args) => init::run(&args),
             Command::Wait(args) => wait::run(&args),
+            Command::Completions(args) => completions::run(&args),
             Command::Bench(args) => bench::run(&args),
         };
         ExitCode::from(code)
