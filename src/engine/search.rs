@@ -94,6 +94,12 @@ impl Search<'_> {
         self.environment.as_ref()
     }
 
+    /// The id that it has come to: all up to it have been looked at, and [`after`](Self::after) it comes the rest. None
+    /// before the first.
+    pub fn at(&self) -> Option<&str> {
+        self.at.checked_sub(1).map(|last| self.candidates[last])
+    }
+
     /// Looks at up to `looks` entities more, until `found` has `found_max` ids.
     pub fn go_on(&mut self, looks: usize, found_max: usize, found: &mut Vec<String>) -> Going {
         let end = self.candidates.len().min(self.at.saturating_add(looks));

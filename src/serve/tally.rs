@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compare::Comparisons;
+use super::searches::SearchTally;
 use crate::engine::{Decision, Snapshot};
 
 /// The most policies whose errors are counted one by one.
@@ -30,6 +31,8 @@ pub struct Tally {
     pub connections_refused: AtomicU64,
     /// What came of asking two evaluators.
     pub comparisons: Arc<Comparisons>,
+    /// Searches.
+    pub searches: SearchTally,
     erring: Mutex<ErringPolicies>,
 }
 
