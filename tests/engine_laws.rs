@@ -12,6 +12,7 @@ mod laws;
 mod maker;
 mod model;
 mod operators;
+mod search;
 mod trial;
 mod world;
 mod writer;

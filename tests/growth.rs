@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gatepost::engine::{Decision, Faults, Options, Query, Snapshot, Sources, Text, UnknownParents};
+use gatepost::engine::{Decision, Faults, Going, Options, Query, Snapshot, Sought, Sources, Text, UnknownParents};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -251,10 +251,36 @@ fn decisions(snapshot: &Snapshot, in_a_row: bool) -> Vec<Decision> {
     decisions
 }
 
+/// What searches find for every user and every document.
+fn lists(snapshot: &Snapshot) -> Vec<Vec<String>> {
+    let mut lists = Vec::new();
+    let mut list = |query: &Query<'_>, sought: Sought| {
+        let mut found = Vec::new();
+        let mut search = snapshot.search(query, sought).expect("a good question");
+        while search.go_on(7, usize::MAX, &mut found) == Going::On {}
+        lists.push(found);
+    };
+    for action in ["view", "edit"] {
+        for user in 0..USERS {
+            list(
+                &Query::plain(("User", &format!("u{user}")), action, ("Doc", "")),
+                Sought::Resources,
+            );
+        }
+        for doc in 0..DOCS {
+            list(
+                &Query::plain(("User", ""), action, ("Doc", &format!("d{doc}"))),
+                Sought::Principals,
+            );
+        }
+    }
+    lists
+}
+
 #[test]
 fn growing_is_the_same_as_starting_over() {
     let chains = rounds(12);
-    let (mut grown_ones, mut refused, mut allowed) = (0, 0, 0);
+    let (mut grown_ones, mut refused, mut allowed, mut listed) = (0, 0, 0, 0);
     for chain in 0..chains {
         let mut dice = Dice(chain as u64 + 1);
         let options = Options {
@@ -287,6 +313,9 @@ fn growing_is_the_same_as_starting_over() {
                     assert_eq!(next.counts(), fresh.counts(), "{what}");
                     let decided = decisions(&next, true);
                     assert_eq!(decided, decisions(&fresh, false), "{what}");
+                    let found = lists(&next);
+                    assert_eq!(found, lists(&fresh), "{what}");
+                    listed += found.iter().map(Vec::len).sum::<usize>();
                     allowed += decided.iter().filter(|decision| decision.is_allowed()).count();
                     grown_ones += usize::from(can);
                     live = next;
@@ -307,6 +336,7 @@ fn growing_is_the_same_as_starting_over() {
     assert!(grown_ones > 10 * chains, "{grown_ones} of {chains} chains");
     assert!(refused > chains, "{refused}");
     assert!(allowed > 1000 * chains, "{allowed}");
+    assert!(listed > 1000 * chains, "{listed}");
 }
 
 #[test]

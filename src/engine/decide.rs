@@ -100,11 +100,11 @@ impl Decision {
 
 /// What a question brings besides names that the store has: it outlives the evaluation.
 #[derive(Default)]
-struct Brought {
+pub(super) struct Brought {
     /// Names that the store has not.
-    foreign: Foreign,
-    tail: Tail,
-    context: Option<Cell>,
+    pub(super) foreign: Foreign,
+    pub(super) tail: Tail,
+    pub(super) context: Option<Cell>,
     /// The entities as the request shapes them.
     principal: Option<Vec<u8>>,
     resource: Option<Vec<u8>>,
@@ -112,8 +112,8 @@ struct Brought {
 
 /// Names that the store has not, in the order of their numbers.
 #[derive(Default)]
-struct Foreign {
-    names: Vec<(TypeIx, Box<str>)>,
+pub(super) struct Foreign {
+    pub(super) names: Vec<(TypeIx, Box<str>)>,
     /// Used once there are more than a few.
     by_name: HashMap<(TypeIx, Box<str>), usize>,
 }
@@ -140,7 +140,7 @@ impl Foreign {
 }
 
 /// Numbers of the store's names, and of those that only the request has.
-struct Asked<'b> {
+pub(super) struct Asked<'b> {
     table: &'b Table,
     foreign: &'b mut Foreign,
 }
@@ -393,14 +393,14 @@ impl Snapshot {
         found
     }
 
-    fn asked<'b>(&'b self, foreign: &'b mut Foreign) -> Asked<'b> {
+    pub(super) fn asked<'b>(&'b self, foreign: &'b mut Foreign) -> Asked<'b> {
         Asked {
             table: &self.entities.table,
             foreign,
         }
     }
 
-    fn context(
+    pub(super) fn context(
         &self,
         action: &ActionEntry,
         asked: &Action<'_>,
@@ -448,7 +448,7 @@ impl Snapshot {
     }
 
     /// The entity with what the request adds to it; none if that is nothing.
-    fn shaped(
+    pub(super) fn shaped(
         &self,
         ty: TypeIx,
         entry: &TypeEntry,

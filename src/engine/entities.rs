@@ -18,6 +18,7 @@ use super::fault::Fault;
 use super::json::{Json, JsonError};
 use super::options::{Options, UnknownParents};
 use super::policies::{FILE_DEPTH_MAX, json_fault};
+use super::postings::{Demands, Leaving, Postings};
 use super::query::Part;
 use super::sources::{Sources, content_hash};
 use super::table::{Editor, Origin, Table};
@@ -42,6 +43,8 @@ pub(super) struct EntityStore {
     names_when_fresh: usize,
     /// Some entities of each type, what changed last in front: what policies are tried on before they go live.
     pub(super) sample: HashMap<TypeIx, Vec<Uid>>,
+    /// What searches go through.
+    pub(super) postings: Postings,
 }
 
 /// How many entities of a type a sample has.
@@ -97,9 +100,18 @@ pub(super) struct EntitiesRead {
 }
 
 impl EntitiesRead {
-    /// The store.
-    pub(super) fn finish(self) -> EntityStore {
+    /// The store, with the lists that are asked for.
+    pub(super) fn finish(self, demands: Arc<Demands>) -> EntityStore {
         let Self { editor, mut store } = self;
+        let touched = editor.touched();
+        // Where much has changed, making the lists anew costs less.
+        let follows = store.postings.demands == demands && touched.len() < editor.names() as usize / 4;
+        let leaving: Vec<Leaving> = if follows {
+            let keys = |uid: Uid| editor.before(uid).map(|view| store.postings.keys(view)).unwrap_or_default();
+            touched.into_iter().map(|uid| (uid, keys(uid))).collect()
+        } else {
+            Vec::new()
+        };
         let mut changed: HashMap<TypeIx, Vec<Uid>> = HashMap::default();
         for uid in editor.changed() {
             let view = editor.view(uid);
@@ -109,6 +121,11 @@ impl EntitiesRead {
             }
         }
         store.table = editor.finish();
+        if follows {
+            store.postings.follow(&store.table, leaving);
+        } else {
+            store.postings = Postings::new(&store.table, demands);
+        }
         if store.names_when_fresh == 0 {
             store.names_when_fresh = store.table.names();
         }

@@ -17,7 +17,9 @@ use super::core::{
 use super::evaluate::Side;
 use super::options::Evaluator;
 use super::policies::{PoliciesRead, PolicyInfo};
+use super::postings::Demands;
 use super::program::{Compiler, Node};
+use super::search::Sought;
 use super::shape::Symbols;
 use super::validate::{Levels, Reach};
 use super::value::Uid;
@@ -35,6 +37,13 @@ pub(super) struct Policy {
     looks_at_action: bool,
     /// Where its scope can be true.
     environments: Vec<Environment>,
+}
+
+impl Policy {
+    /// Where its scope can be true.
+    pub(super) fn environments(&self) -> &[Environment] {
+        &self.environments
+    }
 }
 
 /// The clauses of a policy.
@@ -141,6 +150,33 @@ impl Bucket {
         self.by_resource.visit(resource, &mut visit);
     }
 
+    /// Calls `visit` for every policy that the known side of a search leads to: those whose scopes name it or nothing.
+    pub(super) fn visit_known(&self, sought: Sought, known: &Side<'_>, mut visit: impl FnMut(u32)) {
+        self.open.iter().for_each(|number| visit(*number));
+        match sought {
+            Sought::Principals => self.by_resource.visit(known, &mut visit),
+            Sought::Resources => self.by_principal.visit(known, &mut visit),
+        }
+    }
+
+    /// Calls `visit` for every other policy that a candidate of a search leads to.
+    pub(super) fn visit_sought(&self, sought: Sought, candidate: &Side<'_>, mut visit: impl FnMut(u32)) {
+        self.named(sought).visit(candidate, &mut visit);
+    }
+
+    /// All policies that candidates of a search can lead to.
+    pub(super) fn all_sought(&self, sought: Sought) -> impl Iterator<Item = u32> {
+        let named = self.named(sought);
+        named.is.values().chain(named.within.values()).flatten().copied()
+    }
+
+    fn named(&self, sought: Sought) -> &Named {
+        match sought {
+            Sought::Principals => &self.by_principal,
+            Sought::Resources => &self.by_resource,
+        }
+    }
+
     /// Sorts policies under the entity that fewer of them name.
     fn sort(&mut self, policies: &[Arc<Policy>]) {
         let (mut by_principal, mut by_resource) = (Named::default(), Named::default());
@@ -171,6 +207,8 @@ pub(super) struct Index {
     pub(super) policies: Vec<Arc<Policy>>,
     /// Names of attributes, those that only policies use included.
     pub(super) symbols: Symbols,
+    /// What searches can use.
+    pub(super) demands: Arc<Demands>,
     buckets: HashMap<Environment, Bucket>,
 }
 
@@ -218,6 +256,7 @@ impl Index {
             bucket.sort(&policies);
         }
         Self {
+            demands: Arc::new(Demands::of(policies.iter().map(|policy| &**policy), vocabulary)),
             policies,
             symbols,
             buckets,

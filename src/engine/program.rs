@@ -46,6 +46,37 @@ pub(super) enum Node {
     Method(Method, Box<[Node]>),
 }
 
+impl Node {
+    /// Calls `visit` for each step that this one is made of.
+    pub(super) fn each<'n>(&'n self, visit: &mut impl FnMut(&'n Node)) {
+        match self {
+            Self::Bool(_)
+            | Self::Long(_)
+            | Self::String(_)
+            | Self::Entity(_)
+            | Self::Constant(..)
+            | Self::Principal
+            | Self::Action
+            | Self::Resource
+            | Self::Context => {}
+            Self::And(nodes) | Self::Or(nodes) | Self::Set(nodes) | Self::Method(_, nodes) => {
+                nodes.iter().for_each(visit);
+            }
+            Self::If(nodes) => nodes.iter().for_each(visit),
+            Self::Binary(_, nodes) => nodes.iter().for_each(visit),
+            Self::Record(members) => members.iter().for_each(|(_, node)| visit(node)),
+            Self::Not(node)
+            | Self::Negate(node)
+            | Self::IsEmpty(node)
+            | Self::Attribute(node, _)
+            | Self::HasAttribute(node, _)
+            | Self::HasPath(node, _)
+            | Self::Like(node, _)
+            | Self::Is(node, _) => visit(node),
+        }
+    }
+}
+
 /// Operators of two operands.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Binary {

@@ -162,7 +162,7 @@ impl Snapshot {
                 before.map(|before| &*before.index),
             )),
         };
-        let store = store.finish();
+        let store = store.finish(index.demands.clone());
         let counts = Counts {
             policies: index.policies.len(),
             templates: read.policies.set.templates().count(),

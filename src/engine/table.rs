@@ -379,6 +379,15 @@ impl Editor {
         changed.into_iter().map(Uid).collect()
     }
 
+    /// The numbers of all whose entity, name or ancestors changed, ascending.
+    pub(super) fn touched(&self) -> Vec<Uid> {
+        let mut touched = self.changed();
+        touched.extend(self.above.keys().map(|number| Uid(*number)));
+        touched.sort_unstable();
+        touched.dedup();
+        touched
+    }
+
     /// The changed table.
     pub(super) fn finish(mut self) -> Table {
         let mut pages: Vec<usize> = self

@@ -1,0 +1,157 @@
+//! Search gives what asking one by one gives.
+
+use gatepost::engine::{ErringForbid, Evaluator, Going, Query, RequestProperties, Snapshot, Sought};
+
+use super::dice::Dice;
+use super::laws::{is_replay, seeds};
+use super::trial::with_query;
+use super::world::{Ask, World};
+
+/// The searches that were made, and what came of them.
+#[derive(Debug, Default)]
+struct Census {
+    searches: usize,
+    /// Entities that were asked about one by one.
+    asked: usize,
+    found: usize,
+    /// Searches that found some, and not all there are.
+    some: usize,
+    /// Searches that looked at fewer entities than there are.
+    narrow: usize,
+    /// Searches in which a policy erred.
+    with_errors: usize,
+    /// Searches for which a prohibition left something out.
+    forbidden: usize,
+    actions: usize,
+}
+
+impl Census {
+    fn check(&self) {
+        let share = |part: usize, percent: usize| part * 100 > self.searches * percent;
+        assert!(share(self.some, 8), "{self:#?}");
+        assert!(share(self.narrow, 8), "{self:#?}");
+        assert!(share(self.with_errors, 1), "{self:#?}");
+        assert!(share(self.forbidden, 5), "{self:#?}");
+        assert!(self.found > self.searches / 4 && self.actions > self.searches / 8, "{self:#?}");
+    }
+}
+
+/// The question about one entity.
+fn about<'q>(query: &Query<'q>, sought: Sought, id: &'q str) -> Query<'q> {
+    let mut query = *query;
+    let side = match sought {
+        Sought::Principals => &mut query.principal,
+        Sought::Resources => &mut query.resource,
+    };
+    side.id = id;
+    side.properties = None;
+    query
+}
+
+/// What a search finds, in pages of random lengths, and how many entities it looked at.
+fn search(snapshot: &Snapshot, query: &Query<'_>, sought: Sought, dice: &mut Dice) -> (Vec<String>, usize) {
+    let mut found: Vec<String> = Vec::new();
+    let mut looks = 0;
+    let mut search = snapshot.search(query, sought).expect("generated questions have no problem");
+    loop {
+        if dice.chance(10)
+            && let Some(last) = found.last()
+        {
+            // A later page begins behind the last id.
+            search = snapshot.search(query, sought).expect("the same question").after(last);
+        }
+        let max = found.len() + dice.below(4);
+        let before = found.len();
+        match search.go_on(1, max, &mut found) {
+            Going::Done => return (found, looks),
+            Going::On => looks += usize::from(max > before),
+        }
+    }
+}
+
+fn check(snapshot: &Snapshot, world: &World, ask: &Ask, dice: &mut Dice, census: &mut Census) {
+    for sought in [Sought::Principals, Sought::Resources] {
+        with_query(world, ask, |query| {
+            let entity_type = match sought {
+                Sought::Principals => query.principal.entity_type,
+                Sought::Resources => query.resource.entity_type,
+            };
+            let mut ids: Vec<&str> = snapshot.entity_ids(entity_type).collect();
+            ids.sort_unstable();
+            let all = ids.len();
+            let (mut errs, mut forbidden) = (false, false);
+            ids.retain(|id| {
+                let decision = snapshot.decide(&about(query, sought, id)).expect("generated questions have no problem");
+                errs |= !decision.errors.is_empty();
+                forbidden |= !decision.is_allowed() && !decision.determining.is_empty();
+                decision.is_allowed()
+            });
+            let (found, looks) = search(snapshot, query, sought, dice);
+            assert_eq!(
+                found,
+                ids,
+                "seed {}, {sought:?} of {ask:?}, {:?}\n{}",
+                world.seed,
+                world.options,
+                world.show()
+            );
+            census.searches += 1;
+            census.asked += all;
+            census.found += found.len();
+            census.some += usize::from(!found.is_empty() && found.len() < all);
+            census.narrow += usize::from(looks < all);
+            census.with_errors += usize::from(errs);
+            census.forbidden += usize::from(forbidden);
+        });
+    }
+    with_query(world, ask, |query| {
+        let found = snapshot.search_actions(query);
+        let mut allowed = 0;
+        for action in 0..world.model.actions.len() {
+            let (name, id) = (world.model.actions[action].exact(), world.action_parts(action).1);
+            let mut query = *query;
+            query.action.name = &name;
+            let is_allowed = snapshot.decide(&query).is_ok_and(|decision| decision.is_allowed());
+            allowed += usize::from(is_allowed);
+            let is_found = found.iter().any(|found| *found == name || *found == id && means(snapshot, &query, id));
+            assert_eq!(is_found, is_allowed, "seed {}, {name} of {ask:?}: {found:?}", world.seed);
+        }
+        assert_eq!(found.len(), allowed, "seed {}, {ask:?}", world.seed);
+        census.actions += allowed;
+    });
+}
+
+/// Whether a short name leads to the same question.
+fn means(snapshot: &Snapshot, query: &Query<'_>, short: &str) -> bool {
+    let mut other = *query;
+    other.action.name = short;
+    snapshot.environment_of(&other) == snapshot.environment_of(query)
+}
+
+#[test]
+fn a_search_finds_what_asking_one_by_one_allows() {
+    let mut census = Census::default();
+    for seed in seeds(300) {
+        let mut dice = Dice::new(seed ^ 0x1234_5678);
+        let mut world = World::new(seed);
+        if dice.chance(30) {
+            world = world.with_request_properties(RequestProperties::Override);
+        }
+        if dice.chance(30) {
+            world.options.erring_forbid = ErringForbid::Skipped;
+        }
+        if dice.chance(10) {
+            world.options.evaluator = Evaluator::Cedar;
+        }
+        let Ok(snapshot) = Snapshot::compile(&world.sources(), &world.options) else {
+            continue;
+        };
+        for ask in world.asks(10) {
+            check(&snapshot, &world, &ask, &mut dice, &mut census);
+        }
+    }
+    if !is_replay() {
+        println!("{census:#?}");
+        census.check();
+    }
+}
