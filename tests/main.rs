@@ -25,6 +25,7 @@ mod engine_laws;
 mod growth;
 mod hostile;
 mod model_cases;
+mod openapi;
 mod protocol;
 mod reload;
 mod search;
