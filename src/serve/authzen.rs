@@ -5,15 +5,18 @@
 mod batch;
 mod cursor;
 mod metadata;
+mod page;
 mod question;
 mod search;
+mod searching;
 
 pub(super) use batch::{Answer, BatchRules, Batched, Inherit, evaluate, evaluate_plain, evaluations};
 pub use cursor::CursorKey;
 pub(super) use metadata::Metadata;
 pub use question::read_question;
 pub use search::OlderCursor;
-pub(super) use search::{Found, SearchRequest, SearchRules, Searched, Searching};
+pub(super) use search::{SearchRequest, SearchRules, Searched};
+pub(super) use searching::{Found, Searching};
 
 /// Where evaluation is asked (10.1).
 pub(super) const EVALUATION: &str = "/access/v1/evaluation";

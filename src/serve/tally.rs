@@ -21,7 +21,7 @@ pub struct Tally {
     pub allowed: AtomicU64,
     /// Questions answered with deny.
     pub denied: AtomicU64,
-    /// Questions, and items of a batch, that could not be answered because of what they said.
+    /// Questions, items of a batch and searches that could not be answered because of what they said.
     pub problems: AtomicU64,
     /// Requests refused before their question was looked at.
     pub refused: AtomicU64,
