@@ -18,10 +18,11 @@ build-all:
 
 ci: test lint build-all
 
-# Figures: decisions against stock Cedar, whole HTTP against a bare server, compiling.
+# Figures: decisions against stock Cedar, whole HTTP against a bare server, searches against evaluations, compiling.
 bench:
     cargo bench --bench decide
     cargo bench --bench http
+    cargo bench --bench search
     cargo bench --bench compile
 
 # The figures of docs/benchmarks.md, all in one run, and then the page.

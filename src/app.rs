@@ -1,10 +1,12 @@
 //! How it is run: settings, the built-in model, logs, signals.
 
+mod cursor_key;
 mod logging;
 mod model;
 mod run;
 mod settings;
 
+pub use cursor_key::KeyError;
 pub use logging::{LogFormat, start_logging};
 pub use model::{MINIMAL, MODEL, built_in};
 pub use run::{Running, Signals, StartError, World, run};

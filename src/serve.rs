@@ -16,13 +16,17 @@ mod listen;
 mod operations;
 mod quiet;
 mod reply;
+mod routes;
+mod searches;
 mod service;
 mod tally;
 
 pub use accept::{Server, serve};
-pub use authzen::read_question;
+pub use authzen::{CursorKey, OlderCursor, read_question};
 pub use compare::{CompareSettings, Comparisons};
 pub use guard::Hosts;
 pub use listen::{Address, BindError, Listener, bind};
+pub use routes::{ROUTES, Route};
+pub use searches::{SearchSettings, SearchTally};
 pub use service::{Ask, Limits, ServeSettings, Service, answer};
 pub use tally::Tally;

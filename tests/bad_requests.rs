@@ -15,6 +15,9 @@ use crate::support::{Answer, EVALUATION, EVALUATIONS, PATIENCE, Sidecar, rounds}
 const ROUTES: &[(&str, &str)] = &[
     ("POST", EVALUATION),
     ("POST", EVALUATIONS),
+    ("POST", "/access/v1/search/subject"),
+    ("POST", "/access/v1/search/resource"),
+    ("POST", "/access/v1/search/action"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/status"),
@@ -240,7 +243,12 @@ async fn check_served(asks: &[Ask]) {
         let answer = only(exchange(sidecar.address, &request).await, &shown);
         assert_eq!(answer.status, 200, "{shown}\n{answer:?}");
         assert_marked(&answer, "good", &revision, &shown);
-        if ask.method == "POST" {
+        if ask.target.contains("/search/") {
+            assert!(
+                answer.json()["results"].as_array().is_some_and(|found| found.len() >= 3),
+                "{shown}\n{answer:?}"
+            );
+        } else if ask.method == "POST" {
             assert_eq!(answer.text(), r#"{"decision":true}"#, "{shown}");
         }
     }
@@ -1284,9 +1292,13 @@ const NOWHERE: &[(&str, &str)] = &[
     ("POST", "/tenant/access/v1/evaluation"),
     ("POST", "/?/access/v1/evaluation"),
     ("POST", "/?path=/access/v1/evaluation"),
-    ("POST", "/access/v1/search/subject"),
-    ("POST", "/access/v1/search/resource"),
-    ("POST", "/access/v1/search/action"),
+    ("POST", "/access/v1/search"),
+    ("POST", "/access/v1/search/"),
+    ("POST", "/access/v1/search/subject/"),
+    ("POST", "/access/v1/search/subjects"),
+    ("POST", "/access/v1/search/Resource"),
+    ("POST", "/access/v1/search/action%73"),
+    ("POST", "/access/v1/search/principal"),
     ("POST", "/v1/data"),
     ("POST", "/v1/is_authorized"),
     ("PUT", "/v1/policies"),

@@ -24,7 +24,7 @@ async fn serve(snapshot: Snapshot, compare: CompareSettings) -> (Server, SocketA
         ..ServeSettings::default()
     };
     (
-        serve::serve(vec![listener], Arc::new(Live::fixed(snapshot)), &settings),
+        serve::serve(vec![listener], Arc::new(Live::fixed(snapshot)), &settings).expect("a server"),
         address,
     )
 }

@@ -27,6 +27,8 @@ mod growth;
 mod hostile;
 mod lists;
 mod model_cases;
+mod openapi;
 mod protocol;
 mod reload;
+mod search;
 mod tidy;

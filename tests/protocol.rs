@@ -438,6 +438,9 @@ async fn the_metadata_name_what_there_is_and_nothing_else() {
         "policy_decision_point": base,
         "access_evaluation_endpoint": format!("{base}{EVALUATION}"),
         "access_evaluations_endpoint": format!("{base}{EVALUATIONS}"),
+        "search_subject_endpoint": format!("{base}/access/v1/search/subject"),
+        "search_resource_endpoint": format!("{base}/access/v1/search/resource"),
+        "search_action_endpoint": format!("{base}/access/v1/search/action"),
     });
     assert_eq!(answer.json(), document);
     // What it names is there.
@@ -478,6 +481,9 @@ async fn metadata_come_from_the_public_url_also_behind_its_path() {
         "policy_decision_point": "https://pdp.example.com/tenant-a/eu",
         "access_evaluation_endpoint": "https://pdp.example.com/tenant-a/eu/access/v1/evaluation",
         "access_evaluations_endpoint": "https://pdp.example.com/tenant-a/eu/access/v1/evaluations",
+        "search_subject_endpoint": "https://pdp.example.com/tenant-a/eu/access/v1/search/subject",
+        "search_resource_endpoint": "https://pdp.example.com/tenant-a/eu/access/v1/search/resource",
+        "search_action_endpoint": "https://pdp.example.com/tenant-a/eu/access/v1/search/action",
     });
     for (path, status) in [
         ("", 200),
@@ -704,6 +710,7 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_has_done() {
             "pending",
             "policy_errors",
             "requests",
+            "searches",
             "version"
         ]
     );

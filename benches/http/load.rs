@@ -4,6 +4,7 @@
 //! decisions are read.
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -39,7 +40,7 @@ pub(crate) struct Task {
 }
 
 /// What is asked, over and over.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Asked {
     /// A fair sample of questions, one in a request.
     Sample,
@@ -47,6 +48,8 @@ pub(crate) enum Asked {
     Single,
     /// The same distinct questions, so many in a request.
     Batches(usize),
+    /// What a file holds: a JSON array of triples, path, body, and how the answer has to end.
+    File(PathBuf),
 }
 
 /// What was seen between warming up and the end.
@@ -90,7 +93,7 @@ async fn measure(task: &Task) -> Measured {
     let mut connections = JoinSet::new();
     match task.address.parse::<Address>().expect("an address") {
         Address::Tcp(address) => {
-            let requests = requests(&address.to_string(), task.asked);
+            let requests = requests(&address.to_string(), &task.asked);
             for number in 0..task.connections {
                 let stream = TcpStream::connect(address).await.expect("a connection");
                 stream.set_nodelay(true).expect("no delay");
@@ -98,7 +101,7 @@ async fn measure(task: &Task) -> Measured {
             }
         }
         Address::Unix(path) => {
-            let requests = requests("localhost", task.asked);
+            let requests = requests("localhost", &task.asked);
             for number in 0..task.connections {
                 let stream = UnixStream::connect(&path).await.expect("a connection");
                 connections.spawn(converse(stream, requests.clone(), number, shared.clone()));
@@ -217,7 +220,7 @@ impl Prepared {
     }
 }
 
-fn requests(host: &str, asked: Asked) -> Arc<[Prepared]> {
+fn requests(host: &str, asked: &Asked) -> Arc<[Prepared]> {
     let single = |(question, allow): &(Value, bool)| Prepared::single(host, question, *allow);
     match asked {
         Asked::Sample => QUESTIONS[..MIX]
@@ -225,8 +228,16 @@ fn requests(host: &str, asked: Asked) -> Arc<[Prepared]> {
             .map(|question| Prepared::single(host, &body(question), question.allow))
             .collect(),
         Asked::Single => distinct::questions().iter().map(single).collect(),
+        Asked::File(path) => {
+            let text = fs::read_to_string(path).expect("a file of requests");
+            let triples: Vec<(String, String, String)> = serde_json::from_str(&text).expect("triples");
+            triples
+                .into_iter()
+                .map(|(path, body, ending)| Prepared::new(host, &path, &body, ending))
+                .collect()
+        }
         Asked::Batches(items) => distinct::questions()
-            .chunks_exact(items)
+            .chunks_exact(*items)
             .map(|questions| Prepared::batch(host, questions))
             .collect(),
     }

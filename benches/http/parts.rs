@@ -20,6 +20,7 @@ pub(crate) fn run(words: &[&str]) -> bool {
     match words {
         [PART, "bare"] => servers::bare(),
         [PART, "gatepost", socket] => servers::gatepost(socket),
+        [PART, "root", root] => servers::root(Path::new(root)),
         [PART, "load", task] => load::run(task),
         _ => return false,
     }
@@ -42,6 +43,12 @@ impl Server {
     pub(crate) fn gatepost(pins: &Pins, directory: &Path) -> Self {
         let socket = format!("unix:{}", directory.join("sock").display());
         Self::start(pins.server().args([PART, "gatepost", &socket]), 2)
+    }
+
+    /// A sidecar over the files of a root, on a port. Nothing looks at the files again.
+    pub(crate) fn root(pins: &Pins, root: &Path) -> Self {
+        let root = root.to_str().expect("a path in UTF-8");
+        Self::start(pins.server().args([PART, "root", root]), 1)
     }
 
     /// Starts a server that listens on so many addresses, and waits until it does.

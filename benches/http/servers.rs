@@ -3,6 +3,8 @@
 //! A server prints the addresses that it listens on, one a line, and serves until its standard input ends.
 
 use std::io;
+use std::path::Path;
+use std::time::Duration;
 
 use gatepost::app::{self, Settings, World};
 use gatepost::serve::Address;
@@ -38,6 +40,27 @@ pub(crate) fn gatepost(socket: &str) {
     app::start_logging(settings.log_format, &settings.log).expect("a filter of logs");
     runtime().block_on(async {
         let running = app::run(World::BuiltIn, &settings).await.expect("a sidecar");
+        for address in &running.addresses {
+            println!("{address}");
+        }
+        end_of_input().await;
+        running.shut_down().await;
+    });
+}
+
+/// A sidecar over the files of a root as they are at the start, on a port.
+pub(crate) fn root(root: &Path) {
+    let settings = Settings {
+        listen: vec![Address::Tcp(([127, 0, 0, 1], 0).into())],
+        events: false,
+        sweep: Duration::from_secs(86_400),
+        ..Settings::default()
+    };
+    app::start_logging(settings.log_format, &settings.log).expect("a filter of logs");
+    runtime().block_on(async {
+        let running = app::run(World::Root(root.to_owned()), &settings).await.expect("a sidecar");
+        let mut published = running.live.subscribe();
+        published.wait_for(|number| *number > 0).await.expect("a loader");
         for address in &running.addresses {
             println!("{address}");
         }

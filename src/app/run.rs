@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::cursor_key::{self, KeyError};
 use crate::app::{Settings, built_in};
 use crate::engine::Faults;
 use crate::serve::{self, Address, BindError, Listener, Server};
@@ -28,7 +29,10 @@ pub enum StartError {
     /// The built-in model is broken.
     #[error(transparent)]
     Model(#[from] Faults),
-    /// The system refused a thread or a signal.
+    /// There is no key for the tokens of searches where there should be one.
+    #[error(transparent)]
+    CursorKey(#[from] KeyError),
+    /// The system refused a thread, a signal or random numbers.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
@@ -101,11 +105,15 @@ impl Running {
 /// for, and until then the sidecar is not ready.
 ///
 /// # Errors
-/// An address cannot be listened on, or the system refuses something else.
+/// An address cannot be listened on, a key cannot be read, or the system refuses something else.
 pub async fn run(world: World, settings: &Settings) -> Result<Running, StartError> {
     let mut listeners: Vec<Listener> = Vec::new();
     for address in &settings.listen {
         listeners.push(serve::bind(address).await?);
+    }
+    let mut serving = settings.serve.clone();
+    if let Some(file) = &settings.cursor_key_file {
+        serving.search.cursor_key = Some(cursor_key::read(file)?);
     }
     let addresses = listeners.iter().map(Listener::address).collect();
     let (live, loader) = match world {
@@ -119,7 +127,7 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
             (Arc::new(Live::fixed(snapshot)), None)
         }
     };
-    let server = serve::serve(listeners, live.clone(), &settings.serve);
+    let server = serve::serve(listeners, live.clone(), &serving)?;
     Ok(Running {
         live,
         addresses,

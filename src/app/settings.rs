@@ -4,6 +4,7 @@
 //! flag all go through that. Unknown names are faults, and all faults are told at once.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::engine::{
     ErringForbid, Evaluator, Fault, Options, Progress, RequestProperties, ShortNames, Span, Text, UnknownParents,
     nearest,
 };
-use crate::serve::{Address, ServeSettings};
+use crate::serve::{Address, OlderCursor, ServeSettings};
 use crate::store::{FileLimits, LoaderSettings};
 
 /// Everything that can be chosen.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub listen: Vec<Address>,
     /// How requests are served.
     pub serve: ServeSettings,
+    /// The file with the key of searches' tokens.
+    pub cursor_key_file: Option<PathBuf>,
     /// What snapshots are compiled with.
     pub options: Options,
     /// How much a root may hold.
@@ -54,6 +57,7 @@ impl Default for Settings {
         Self {
             listen: vec![Address::Tcp(([127, 0, 0, 1], 8180).into())],
             serve: ServeSettings::default(),
+            cursor_key_file: None,
             options: Options::default(),
             files: FileLimits::default(),
             quiet: loader.quiet,
@@ -189,6 +193,23 @@ pub const SETTINGS: &[Setting] = &[
         read: |s, text| boolean(text).map(|on| s.serve.inherit_type = on),
     },
     Setting {
+        key: "search.older_cursor",
+        help: "a search's token of a revision that is not live any more: `refuse` it, or `continue` behind it in what is live; default refuse",
+        read: |s, text| {
+            let choices = [("refuse", OlderCursor::Refuse), ("continue", OlderCursor::Continue)];
+            s.serve.search.older_cursor = one_of(text, &choices)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "search.cursor_key_file",
+        help: "a file whose bytes, at least 32, authenticate the tokens of searches, for several sidecars and restarts; default none, a key of each process",
+        read: |s, text| {
+            s.cursor_key_file = Some(text.into());
+            Ok(())
+        },
+    },
+    Setting {
         key: "store.events",
         help: "whether to listen to the file system between sweeps; default true",
         read: |s, text| boolean(text).map(|on| s.events = on),
@@ -232,6 +253,21 @@ pub const SETTINGS: &[Setting] = &[
         key: "limits.batch_items_max",
         help: "questions in one batch; default 1000",
         read: |s, text| number(text, 1, 1_000_000).map(|n| s.serve.limits.batch_items_max = n),
+    },
+    Setting {
+        key: "limits.search_results_max",
+        help: "results in one answer to a search; default 1000",
+        read: |s, text| number(text, 1, 1_000_000).map(|n| s.serve.limits.search_results_max = n),
+    },
+    Setting {
+        key: "limits.search_looks_max",
+        help: "entities that are looked at for one answer to a search; default 1000000",
+        read: |s, text| number(text, 1, usize::MAX).map(|n| s.serve.limits.search_looks_max = n),
+    },
+    Setting {
+        key: "limits.searches_max",
+        help: "searches at once; default 0, four on each thread that answers",
+        read: |s, text| number(text, 0, 100_000).map(|n| s.serve.limits.searches_max = n),
     },
     Setting {
         key: "limits.connections_max",

@@ -52,6 +52,7 @@ pub struct Search<'s> {
     /// None if nothing can be found.
     asked: Option<Asked<'s>>,
     candidates: Candidates<'s>,
+    at: Option<&'s str>,
 }
 
 /// What may be found.
@@ -74,6 +75,7 @@ impl Snapshot {
             environment: self.environment_of(query),
             asked: None,
             candidates: Candidates::Declared(Vec::new()),
+            at: None,
         };
         let Some(mut asked) = self.asked_about(query, sought)? else {
             return Ok(search);
@@ -170,6 +172,11 @@ impl Search<'_> {
         self.environment.as_ref()
     }
 
+    /// The id that was looked at last: [`after`](Self::after) it comes what is left. None before the first.
+    pub fn at(&self) -> Option<&str> {
+        self.at
+    }
+
     /// Looks at up to `looks` entities more, until `found` has `found_max` ids.
     pub fn go_on(&mut self, looks: usize, found_max: usize, found: &mut Vec<String>) -> Going {
         let Some(asked) = &self.asked else { return Going::Done };
@@ -188,6 +195,7 @@ impl Search<'_> {
                     None => return Going::Done,
                 },
             };
+            self.at = Some(id);
             if asked.allows(uid, entity) {
                 found.push(id.to_owned());
             }

@@ -45,13 +45,16 @@ impl Server {
 }
 
 /// Serves what is live on all listeners.
-pub fn serve(listeners: Vec<Listener>, live: Arc<Live>, settings: &ServeSettings) -> Server {
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn serve(listeners: Vec<Listener>, live: Arc<Live>, settings: &ServeSettings) -> io::Result<Server> {
     let base = listeners.iter().find_map(|listener| match listener.address() {
         Address::Tcp(address) => Some(format!("http://{address}")),
         Address::Unix(_) => None,
     });
     let base = base.unwrap_or_else(|| "http://localhost".to_owned());
-    let service = Service::new(live, settings, &base, connections_max(&settings.limits));
+    let service = Service::new(live, settings, &base, connections_max(&settings.limits))?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     for listener in listeners {
@@ -74,7 +77,7 @@ pub fn serve(listeners: Vec<Listener>, live: Arc<Live>, settings: &ServeSettings
         }
         timekeeper.abort();
     });
-    Server { service, stop, done }
+    Ok(Server { service, stop, done })
 }
 
 /// The configured cap, or what the process may have open.

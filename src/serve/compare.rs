@@ -87,7 +87,7 @@ impl Comparisons {
     /// Decides one question, and may have it compared.
     pub(super) fn decide(&self, asking: &mut Asking<'_>, query: &Query<'_>) -> Result<Decision, Problem> {
         let snapshot = asking.snapshot();
-        if self.is_any_distrusted.load(Ordering::Relaxed) && self.distrusts(snapshot, query) {
+        if self.distrusts(snapshot, query) {
             return Ok(Decision::distrusted());
         }
         if !self.is_chosen() {
@@ -109,11 +109,16 @@ impl Comparisons {
         self.distrusted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    fn distrusts(&self, snapshot: &Snapshot, query: &Query<'_>) -> bool {
-        let distrusted = self.distrusted.lock().unwrap_or_else(PoisonError::into_inner);
-        snapshot
-            .environment_of(query)
-            .is_some_and(|environment| distrusted.contains(&environment))
+    /// Whether a question is of a kind that is denied.
+    pub(super) fn distrusts(&self, snapshot: &Snapshot, query: &Query<'_>) -> bool {
+        self.is_any_distrusted.load(Ordering::Relaxed)
+            && snapshot.environment_of(query).is_some_and(|kind| self.distrusts_kind(&kind))
+    }
+
+    /// Whether questions of a kind are denied.
+    pub(super) fn distrusts_kind(&self, kind: &RequestEnvironment) -> bool {
+        self.is_any_distrusted.load(Ordering::Relaxed)
+            && self.distrusted.lock().unwrap_or_else(PoisonError::into_inner).contains(kind)
     }
 
     /// Every so manieth question of a thread.

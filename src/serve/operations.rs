@@ -16,10 +16,7 @@ use super::service::Service;
 use crate::engine::Fault;
 use crate::store::{Generation, Watching};
 
-/// Where each operation is. All are read with GET.
-pub(super) const PATHS: [&str; 3] = ["/healthz", "/readyz", "/status"];
-
-/// The routes that are not decisions.
+/// The routes that are operations.
 pub(super) fn router(service: &Arc<Service>) -> Router {
     Router::new()
         .route("/healthz", on(MethodFilter::GET, healthz))
@@ -86,6 +83,13 @@ async fn status(State(service): State<Arc<Service>>) -> Response {
             "problems": count(&tally.problems),
             "refused": count(&tally.refused),
             "panics": count(&tally.panics),
+        },
+        "searches": {
+            "running": count(&tally.searches.running),
+            "answered": count(&tally.searches.answered),
+            "partial": count(&tally.searches.partial),
+            "refused": count(&tally.searches.refused),
+            "abandoned": count(&tally.searches.abandoned),
         },
         "comparisons": {
             "compared": count(&tally.comparisons.compared),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +17,7 @@ use futures_util::FutureExt;
 use http_body_util::Either;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use tower::ServiceExt;
 
 use super::authzen::{self, Answer, BatchRules, Batched, Inherit, Metadata};
@@ -26,6 +27,8 @@ use super::guard::{Head, Hosts, nothing_here};
 use super::operations;
 use super::quiet::poll_frame;
 use super::reply::{self, Body, Problem};
+use super::routes::{Asked, ROUTES, Route, To};
+use super::searches::{SearchSettings, Searches};
 use super::tally::{Tally, add};
 use crate::engine::Snapshot;
 use crate::engine::json::Json;
@@ -49,6 +52,12 @@ pub struct Limits {
     pub json_depth_max: usize,
     /// Questions in one batch.
     pub batch_items_max: usize,
+    /// Results in one answer to a search.
+    pub search_results_max: usize,
+    /// Entities that are looked at for one answer to a search.
+    pub search_looks_max: usize,
+    /// Searches at once; 0 for four on each thread that answers.
+    pub searches_max: usize,
     /// Open connections. Never more than the process may have open files, less a reserve of 64.
     pub connections_max: usize,
     /// Bytes of a request's head.
@@ -74,6 +83,9 @@ impl Default for Limits {
             bodies_bytes_max: 256 << 20,
             json_depth_max: 32,
             batch_items_max: 1_000,
+            search_results_max: 1_000,
+            search_looks_max: 1_000_000,
+            searches_max: 0,
             connections_max: 10_000,
             header_bytes_max: 16 << 10,
             headers_max: 64,
@@ -99,7 +111,9 @@ pub struct ServeSettings {
     pub inherit_type: bool,
     /// How often Cedar's evaluator is asked as well.
     pub compare: CompareSettings,
-    /// Called before each decision, for tests of what happens when one breaks off.
+    /// How searches are made.
+    pub search: SearchSettings,
+    /// Called before each decision and each search, for tests of what happens when one breaks off.
     pub before_decision: Option<fn()>,
 }
 
@@ -118,6 +132,7 @@ pub struct Service {
     bodies: AtomicUsize,
     before_decision: Option<fn()>,
     batch: BatchRules,
+    pub(super) searches: Searches,
     router: OnceLock<Router>,
 }
 
@@ -164,7 +179,7 @@ fn evaluated(snapshot: &Snapshot, body: &[u8], depth_max: usize, tally: &Tally) 
     }
 }
 
-fn read<'b>(body: &'b [u8], depth_max: usize, tally: &Tally) -> Result<Json<'b>, Problem> {
+pub(super) fn read<'b>(body: &'b [u8], depth_max: usize, tally: &Tally) -> Result<Json<'b>, Problem> {
     Json::read(body, depth_max).map_err(|error| {
         add(&tally.problems);
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is not valid JSON: {error}"))
@@ -173,7 +188,15 @@ fn read<'b>(body: &'b [u8], depth_max: usize, tally: &Tally) -> Result<Json<'b>,
 
 impl Service {
     /// A service over what is live. `base` is the URL for the metadata where no public one is set.
-    pub(super) fn new(live: Arc<Live>, settings: &ServeSettings, base: &str, connections_max: usize) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub(super) fn new(
+        live: Arc<Live>,
+        settings: &ServeSettings,
+        base: &str,
+        connections_max: usize,
+    ) -> io::Result<Arc<Self>> {
         let limits = settings.limits;
         let service = Arc::new(Self {
             tally: Tally::new(Comparisons::start(settings.compare, &live)),
@@ -193,11 +216,12 @@ impl Service {
                     Inherit::Nothing
                 },
             },
+            searches: Searches::new(&settings.search, &limits)?,
             router: OnceLock::new(),
         });
         let router = operations::router(&service);
         service.router.get_or_init(|| router);
-        service
+        Ok(service)
     }
 
     pub(super) fn patience(&self) -> Patience {
@@ -220,8 +244,9 @@ impl Service {
         let request_id = head.request_id.cloned();
         let route = self.route(&request, &head, hosts);
         let answered = AssertUnwindSafe(async move {
-            match route? {
-                Route::Decision(ask) => {
+            let route = route?;
+            match route.to {
+                To::Asked(asked) => {
                     let mut room = Room {
                         taken: 0,
                         max: self.limits.bodies_bytes_max,
@@ -231,13 +256,14 @@ impl Service {
                     let body = body.inspect_err(|_| add(&self.tally.refused))?;
                     // Nobody needs the request's headers any more, and the answer takes their room.
                     let headers = std::mem::take(request.headers_mut());
-                    match ask {
-                        Ask::One => self.decide(&body, headers),
-                        Ask::Batch => Box::pin(self.decide_all(&body, headers)).await,
+                    match asked {
+                        Asked::Decision(Ask::One) => self.decide(&body, headers),
+                        Asked::Decision(Ask::Batch) => Box::pin(self.decide_all(&body, headers)).await,
+                        Asked::Search(searched) => Box::pin(self.search(searched, &body, headers)).await,
                     }
                 }
                 // Rare, and its future is large.
-                Route::Operation(path) => Box::pin(self.operate(path, request)).await,
+                To::Operation => Box::pin(self.operate(route.path, request)).await,
             }
         });
         let Answered { mut response, revision } = match answered.catch_unwind().await {
@@ -263,33 +289,36 @@ impl Service {
     }
 
     /// Where a request goes, if its head may go anywhere.
-    fn route(&self, request: &Request<Incoming>, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
+    fn route(&self, request: &Request<Incoming>, head: &Head<'_>, hosts: &Hosts) -> Result<&'static Route, Problem> {
         self.find_route(request, head, hosts).inspect_err(|_| add(&self.tally.refused))
     }
 
-    fn find_route(&self, request: &Request<Incoming>, head: &Head<'_>, hosts: &Hosts) -> Result<Route, Problem> {
+    fn find_route(
+        &self,
+        request: &Request<Incoming>,
+        head: &Head<'_>,
+        hosts: &Hosts,
+    ) -> Result<&'static Route, Problem> {
         head.check(request.uri(), hosts)?;
-        let ask = match request.uri().path() {
-            authzen::EVALUATION => Ask::One,
-            authzen::EVALUATIONS => Ask::Batch,
-            path => {
-                // A decision point with a path of its own is described behind the well-known one too.
-                let is_configuration = self.metadata.paths.iter().any(|known| known == path);
-                let known = operations::PATHS.into_iter().find(|known| *known == path);
-                let Some(path) = known.or(is_configuration.then_some(authzen::CONFIGURATION)) else {
-                    return Err(nothing_here(request.method()));
-                };
-                if request.method() != Method::GET {
-                    return Err(Problem::not_allowed("only GET is supported here", "GET"));
-                }
-                return Ok(Route::Operation(path));
-            }
+        let path = request.uri().path();
+        let known = |path: &str| ROUTES.iter().find(|route| route.path == path);
+        let Some(route) = known(path).or_else(|| {
+            // A decision point with a path of its own is described behind the well-known one too.
+            let is_configuration = self.metadata.paths.iter().any(|known| known == path);
+            is_configuration.then_some(authzen::CONFIGURATION).and_then(known)
+        }) else {
+            return Err(nothing_here(request.method()));
         };
-        if request.method() != Method::POST {
-            return Err(Problem::not_allowed("only POST is supported here", "POST"));
+        if request.method().as_str() != route.method {
+            return Err(Problem::not_allowed(
+                format!("only {} is supported here", route.method),
+                route.method,
+            ));
         }
-        head.check_json()?;
-        Ok(Route::Decision(ask))
+        if let To::Asked(_) = route.to {
+            head.check_json()?;
+        }
+        Ok(route)
     }
 
     async fn operate(&self, path: &'static str, mut request: Request<Incoming>) -> Result<Answered, Problem> {
@@ -355,21 +384,21 @@ impl Service {
         Ok(batch.answer())
     }
 
-    fn prepare(&self) {
+    pub(super) fn prepare(&self) {
         if let Some(before) = self.before_decision {
             before();
         }
     }
 }
 
-fn snapshot_of(generation: Option<&Arc<Generation>>) -> Result<&Snapshot, Problem> {
+pub(super) fn snapshot_of(generation: Option<&Arc<Generation>>) -> Result<&Snapshot, Problem> {
     generation.map(|generation| &generation.snapshot).ok_or_else(|| {
         let message = "no policies have loaded yet: see /status";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, message)
     })
 }
 
-fn told(snapshot: &Snapshot, answer: Result<Answer, Problem>, headers: HeaderMap) -> Answered {
+pub(super) fn told(snapshot: &Snapshot, answer: Result<Answer, Problem>, headers: HeaderMap) -> Answered {
     let response = match answer {
         Ok(Answer { body, policy_errors }) => {
             let mut response = reply::json_in(headers, StatusCode::OK, body);
@@ -386,15 +415,8 @@ fn told(snapshot: &Snapshot, answer: Result<Answer, Problem>, headers: HeaderMap
     }
 }
 
-/// Where a request goes.
-enum Route {
-    Decision(Ask),
-    /// To the route of this path.
-    Operation(&'static str),
-}
-
 /// An answer, and the revision that it was made from if it was made from one.
-struct Answered {
+pub(super) struct Answered {
     response: Response<Body>,
     revision: Option<HeaderValue>,
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::compare::Comparisons;
+use super::searches::SearchTally;
 use crate::engine::{Decision, Snapshot};
 
 /// The most policies whose errors are counted one by one.
@@ -20,7 +21,7 @@ pub struct Tally {
     pub allowed: AtomicU64,
     /// Questions answered with deny.
     pub denied: AtomicU64,
-    /// Questions, and items of a batch, that could not be answered because of what they said.
+    /// Questions, items of a batch and searches that could not be answered because of what they said.
     pub problems: AtomicU64,
     /// Requests refused before their question was looked at.
     pub refused: AtomicU64,
@@ -30,6 +31,8 @@ pub struct Tally {
     pub connections_refused: AtomicU64,
     /// What came of asking two evaluators.
     pub comparisons: Arc<Comparisons>,
+    /// Searches.
+    pub searches: SearchTally,
     erring: Mutex<ErringPolicies>,
 }
 

@@ -4,7 +4,7 @@ use hyper::body::Bytes;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{CONFIGURATION, EVALUATION, EVALUATIONS};
+use super::{CONFIGURATION, EVALUATION, EVALUATIONS, SEARCH_ACTION, SEARCH_RESOURCE, SEARCH_SUBJECT};
 
 /// The document, as it is served.
 #[derive(Clone, Debug)]
@@ -24,6 +24,9 @@ impl Metadata {
             "policy_decision_point": base,
             "access_evaluation_endpoint": format!("{base}{EVALUATION}"),
             "access_evaluations_endpoint": format!("{base}{EVALUATIONS}"),
+            "search_subject_endpoint": format!("{base}{SEARCH_SUBJECT}"),
+            "search_resource_endpoint": format!("{base}{SEARCH_RESOURCE}"),
+            "search_action_endpoint": format!("{base}{SEARCH_ACTION}"),
         });
         let body = document.to_string();
         let hash = Sha256::digest(body.as_bytes());

@@ -53,6 +53,42 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Where a question is not written out: the one that a search looks for.
+impl<'a> Members<'a> {
+    /// The question of a search for subjects.
+    pub(super) fn about_subjects(&self) -> Result<Query<'a>, Wrong> {
+        Ok(Query {
+            principal: sought("subject", self.subject)?,
+            action: action(self.action)?,
+            resource: entity("resource", self.resource, None)?,
+            context: object("context", self.context)?,
+        })
+    }
+
+    /// The question of a search for resources.
+    pub(super) fn about_resources(&self) -> Result<Query<'a>, Wrong> {
+        Ok(Query {
+            principal: entity("subject", self.subject, None)?,
+            action: action(self.action)?,
+            resource: sought("resource", self.resource)?,
+            context: object("context", self.context)?,
+        })
+    }
+
+    /// The question of a search for actions.
+    pub(super) fn about_actions(&self) -> Result<Query<'a>, Wrong> {
+        Ok(Query {
+            principal: entity("subject", self.subject, None)?,
+            action: Action {
+                name: "",
+                properties: None,
+            },
+            resource: entity("resource", self.resource, None)?,
+            context: object("context", self.context)?,
+        })
+    }
+}
+
 /// A question as it is nearly always written: nothing but what the specification names, in plain JSON.
 #[derive(Debug)]
 pub(super) struct Written<'a> {
@@ -170,6 +206,16 @@ fn entity<'a>(name: &'static str, json: Option<&'a Json<'a>>, inherited: Option<
         entity_type,
         id: string(name, "id", json.get("id"))?,
         properties: properties(name, json)?,
+    })
+}
+
+/// What is searched for: a type alone. An id and properties are not looked at (8.4, 8.5).
+fn sought<'a>(name: &'static str, json: Option<&'a Json<'a>>) -> Result<Entity<'a>, Wrong> {
+    let json = required(name, json)?;
+    Ok(Entity {
+        entity_type: string(name, "type", json.get("type"))?,
+        id: "",
+        properties: None,
     })
 }
 

@@ -1,0 +1,61 @@
+//! What is served, and where.
+
+use super::authzen::{
+    CONFIGURATION, EVALUATION, EVALUATIONS, SEARCH_ACTION, SEARCH_RESOURCE, SEARCH_SUBJECT, Searched,
+};
+use super::service::Ask;
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// The one method that it has.
+    pub method: &'static str,
+    /// The whole path.
+    pub path: &'static str,
+    pub(super) to: To,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    /// Ours, from a body.
+    Asked(Asked),
+    /// axum's router.
+    Operation,
+}
+
+/// What a body asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked {
+    Decision(Ask),
+    Search(Searched),
+}
+
+const fn post(path: &'static str, asked: Asked) -> Route {
+    Route {
+        method: "POST",
+        path,
+        to: To::Asked(asked),
+    }
+}
+
+const fn get(path: &'static str) -> Route {
+    Route {
+        method: "GET",
+        path,
+        to: To::Operation,
+    }
+}
+
+/// All routes, those in front that are asked most.
+pub const ROUTES: &[Route] = &[
+    post(EVALUATION, Asked::Decision(Ask::One)),
+    post(EVALUATIONS, Asked::Decision(Ask::Batch)),
+    post(SEARCH_SUBJECT, Asked::Search(Searched::Subject)),
+    post(SEARCH_RESOURCE, Asked::Search(Searched::Resource)),
+    post(SEARCH_ACTION, Asked::Search(Searched::Action)),
+    get(CONFIGURATION),
+    get("/healthz"),
+    get("/readyz"),
+    get("/status"),
+];
