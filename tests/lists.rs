@@ -2,13 +2,14 @@
 //! against a running sidecar; each held against asking one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
 use std::process::Output;
 
 use gatepost::engine::{Options, Query, Snapshot};
 use gatepost::{app, store};
 use serde_json::{Value, json};
 
-use crate::support::{Root, gatepost};
+use crate::support::{Process, Root, gatepost};
 
 fn run(arguments: &[&str]) -> Output {
     gatepost().args(arguments).current_dir(Root::empty().path()).output().expect("the binary")
@@ -605,4 +606,184 @@ fn nobody_who_listens_is_told_with_the_address() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(err(&output).contains("a sidecar does not tell which"), "{}", err(&output));
     }
+}
+
+/// A list without what tells where it comes from.
+fn content(mut document: Value) -> Value {
+    for member in ["source", "made_at"] {
+        document[member] = Value::Null;
+    }
+    document
+}
+
+#[test]
+fn a_sidecar_gives_the_lists_that_its_root_gives_page_after_page() {
+    let root = Root::bundled();
+    let path = root.path().to_str().expect("a path");
+    let socket = root.path().join("run/gatepost.sock");
+    let socket = format!("unix:{}", socket.display());
+    // Few at once, so that there is more than one page.
+    let sidecar = Process::serve(root.path(), &["--set", "limits.search_results_max=3", "--listen", &socket]);
+    let ready = run(&["wait", "--address", &sidecar.address.to_string()]);
+    assert_eq!(ready.status.code(), Some(0));
+    let url = format!("http://{}", sidecar.address);
+    for arguments in [
+        &["who-can", "read", "holidays", "--root", path][..],
+        &["who-can", "logIn", "main", "--root", path],
+        &["what-can", "ana@example.com", "--root", path],
+        &["what-can", "dev@example.com", "write", "--root", path],
+        &["access", "nightly-scan", "--root", path],
+        &["matrix", path],
+        &["matrix", path, "--long", "--resource-type", "platform"],
+    ] {
+        for url in [&url, &socket] {
+            let asked = document(&[arguments, &["--url", url]].concat());
+            assert_eq!(content(asked), content(document(arguments)), "{arguments:?}");
+        }
+    }
+    // Without the files, types and ids have to be said.
+    let alone = |arguments: &[&str]| run(&[arguments, &["--url", &url]].concat());
+    let who = alone(&[
+        "who-can",
+        "read",
+        "datastore:holidays",
+        "--type",
+        "user",
+        "--type",
+        "serviceuser",
+    ]);
+    let text = out(&who);
+    assert!(
+        text.contains("\nuser (11)\n  ana@example.com\n") && text.contains("\nserviceuser (2)\n"),
+        "{text}"
+    );
+    let what = alone(&["what-can", "user:carla@example.com", "read", "--type", "datastore"]);
+    assert!(
+        out(&what).ends_with("\ndatastore (3)\n  holidays\n  ledger\n  payroll\n"),
+        "{}",
+        out(&what)
+    );
+    let access = alone(&[
+        "access",
+        "user:carla@example.com",
+        "--type",
+        "datastore",
+        "--action",
+        "read",
+        "--action",
+        "write",
+    ]);
+    assert!(out(&access).contains("  ledger    read, write\n"), "{}", out(&access));
+    assert_eq!(
+        alone(&["who-can", "read", "datastore:nothing", "--type", "user"]).status.code(),
+        Some(0)
+    );
+    assert_eq!(
+        alone(&["who-can", "raed", "datastore:ledger", "--type", "user"]).status.code(),
+        Some(3)
+    );
+    // A context that does not fit is told, and is no end.
+    let unfit = alone(&["what-can", "user:ana@example.com", "assignTeams", "--type", "user"]);
+    assert_eq!(unfit.status.code(), Some(3));
+    assert!(out(&unfit).contains("note: `assignTeams` was not asked: "), "{}", out(&unfit));
+}
+
+#[test]
+fn names_of_another_revision_than_the_answers_are_told() {
+    let (serves, known) = (Root::bundled(), Root::bundled());
+    let sidecar = Process::serve(serves.path(), &[]);
+    let url = format!("http://{}", sidecar.address);
+    assert_eq!(run(&["wait", "--address", &sidecar.address.to_string()]).status.code(), Some(0));
+    // A root that knows less than the sidecar.
+    let stores = known
+        .read("entities/datastores.yaml")
+        .replace("  holidays: { name: Public holidays by country }\n", "");
+    known.write("entities/datastores.yaml", &stores);
+    let teams = known.read("entities/teams.yaml").replace("datastores: [holidays]\n", "datastores: []\n");
+    known.write(
+        "entities/teams.yaml",
+        &teams.replace("enrichment_datastores: []", "enrichment_datastores: [holidays-quality]"),
+    );
+    let path = known.path().to_str().expect("a path");
+    let access = document(&["access", "hugo@example.com", "--root", path, "--url", &url]);
+    assert_eq!(access["resources"][0]["id"], "holidays");
+    // Its grounds would be those of another answer.
+    assert_eq!(access["resources"][0]["policies"], json!([]));
+    let notes = access["notes"].to_string();
+    assert!(
+        notes.contains("the sidecar serves revision") && notes.contains("the names and attributes are the root's"),
+        "{notes}"
+    );
+    let matrix = document(&["matrix", path, "--url", &url, "--resource-type", "datastore"]);
+    assert_eq!(matrix["resources"].as_array().map(Vec::len), Some(10));
+    assert_eq!(matrix["resources"][3]["id"], "holidays");
+}
+
+/// Something that gives these answers, one to each request, and the last one to all that come behind.
+fn answers(responses: Vec<String>) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let mut stream = stream.expect("a connection");
+            let mut request = Vec::new();
+            let mut bytes = [0; 4096];
+            // The body of a search ends with its object.
+            while !request.ends_with(b"}}") {
+                match stream.read(&mut bytes) {
+                    Ok(0) | Err(_) => break,
+                    Ok(count) => request.extend_from_slice(&bytes[..count]),
+                }
+            }
+            // Whoever asked may have gone.
+            let _ = stream.write_all(responses[number.min(responses.len() - 1)].as_bytes());
+        }
+    });
+    url
+}
+
+/// An answer with a body.
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}")
+}
+
+#[test]
+fn what_is_no_search_is_told_and_not_taken_for_an_empty_list() {
+    let more = r#"{"page":{"next_token":"a"},"results":[]}"#;
+    let cases = [
+        (vec![answer("404 Not Found", "", "")], "this sidecar has no search: "),
+        (
+            vec![answer("200 OK", "", r#"{"decision":true}"#)],
+            "answers a search with what is no list of results: missing field `results`",
+        ),
+        (
+            vec![answer("500 Oops", "", r#"{"error":{"message":"oops"}}"#)],
+            " answers 500 Internal Server Error at /access/v1/search/subject: oops",
+        ),
+        (vec![answer("200 OK", "", more)], "answers with the same page again and again"),
+        (
+            vec![
+                answer("200 OK", "gatepost-revision: old\r\n", more),
+                answer("200 OK", "gatepost-revision: new\r\n", r#"{"results":[]}"#),
+            ],
+            " has gone over from revision old to new while it was asked, and no answer is of both; ask again",
+        ),
+    ];
+    for (responses, told) in cases {
+        let url = answers(responses);
+        let output = run(&["who-can", "read", "datastore:ledger", "--type", "user", "--url", &url]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(err(&output).contains(told), "{told}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_sidecar_without_room_is_asked_again() {
+    let url = answers(vec![
+        answer("503 Service Unavailable", "retry-after: 0\r\n", ""),
+        answer("200 OK", "", r#"{"results":[{"id":"zoe"}]}"#),
+    ]);
+    let output = run(&["who-can", "read", "datastore:ledger", "--type", "user", "--url", &url]);
+    assert_eq!(out(&output), "who can read datastore ledger\n\nuser (1)\n  zoe\n");
 }
