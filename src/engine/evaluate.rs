@@ -111,7 +111,7 @@ impl<'a> Question<'a> {
     }
 
     /// The value of an expression.
-    fn value(&self, node: &'a Node) -> Result<Val<'a>> {
+    pub(super) fn value(&self, node: &'a Node) -> Result<Val<'a>> {
         Ok(match node {
             Node::Bool(value) => Val::Bool(*value),
             Node::Long(value) => Val::Long(*value),

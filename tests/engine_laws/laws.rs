@@ -19,12 +19,12 @@ fn number_from_environment(name: &str) -> Option<u64> {
 }
 
 /// Whether one world is tried again, of which nothing is known but its seed.
-fn is_replay() -> bool {
+pub(super) fn is_replay() -> bool {
     number_from_environment("GATEPOST_LAWS_SEED").is_some()
 }
 
 /// The seeds of so many worlds, or of as many more or fewer as the environment asks for.
-fn seeds(worlds: u64) -> Vec<u64> {
+pub(super) fn seeds(worlds: u64) -> Vec<u64> {
     if let Some(seed) = number_from_environment("GATEPOST_LAWS_SEED") {
         return vec![seed];
     }
