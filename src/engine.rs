@@ -29,6 +29,7 @@ mod catalog;
 mod convert;
 mod decide;
 mod evaluate;
+mod explain;
 mod index;
 mod listing;
 mod program;
@@ -38,8 +39,12 @@ mod rehearse;
 mod search;
 mod snapshot;
 
-pub use catalog::{ActionListing, EntityListing, Shared};
+pub use catalog::{ActionListing, EntityListing};
 pub use decide::{Asking, Cause, Comparison, Decision, Effect, PolicyError};
+pub use explain::{
+    Asked, ChangeKind, Choice, Clause, Dropped, Explanation, FactName, Judged, Named, Outcome, Path, Remedy, Seen,
+    Source, Step, Unknown, Value, WhyDropped,
+};
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, Severity};
 pub use listing::RequestEnvironment;

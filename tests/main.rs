@@ -23,6 +23,7 @@ mod command_line;
 mod comparing;
 mod completions;
 mod engine_laws;
+mod explain;
 mod growth;
 mod hostile;
 mod lists;

@@ -31,15 +31,6 @@ pub struct EntityListing {
     pub parents: Vec<(String, String)>,
 }
 
-/// A group of one entity that another one's attribute names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Shared {
-    /// The attribute.
-    pub attribute: String,
-    /// Type and id of the group.
-    pub group: (String, String),
-}
-
 impl Snapshot {
     /// The exact names of all entity types, in ascending order.
     pub fn entity_types(&self) -> impl Iterator<Item = &str> {
@@ -114,34 +105,6 @@ impl Snapshot {
         })
     }
 
-    /// The groups of a principal, all the way up, and the principal itself, that attributes of a resource name, at any
-    /// depth. Types and ids; in ascending order, each once.
-    pub fn shared_groups(&self, principal: (&str, &str), resource: (&str, &str)) -> Vec<Shared> {
-        let find = |(entity_type, id): (&str, &str)| {
-            let (ty, entry) = self.vocabulary.entity_type(entity_type)?;
-            let uid = self.stored(ty, id)?;
-            Some((uid, entry, self.entities.table.entity(uid)?))
-        };
-        let (Some((own, _, principal)), Some((_, entry, resource))) = (find(principal), find(resource)) else {
-            return Vec::new();
-        };
-        let mut shared = Vec::new();
-        for (slot, (attribute, _)) in entry.fields.iter().enumerate() {
-            let Some(value) = resource.attribute(slot) else { continue };
-            super::entity::references(&value, &mut |uid| {
-                if uid == own || principal.has_ancestor(uid) {
-                    shared.push(Shared {
-                        attribute: attribute.to_string(),
-                        group: self.name_of(uid),
-                    });
-                }
-            });
-        }
-        shared.sort_unstable();
-        shared.dedup();
-        shared
-    }
-
     fn stored(&self, ty: TypeIx, id: &str) -> Option<Uid> {
         let (uid, view) = self.entities.table.find(ty, id)?;
         view.exists().then_some(uid)
@@ -195,7 +158,7 @@ mod tests {
                      entity User in [Team] = {
                        level: Long, ratio: decimal, since: datetime, span: duration, from: ipaddr, boss?: User,
                      };
-                     entity Doc = { teams: Set<Team>, more: { one: Team } };
+                     entity Doc;
                      entity Mood enum ["good"];
                      action read, admin appliesTo { principal: User, resource: Doc };
                      action view in [read] appliesTo { principal: User, resource: [Doc, Mood] };
@@ -214,10 +177,7 @@ mod tests {
                       "level":-3,"ratio":{"__extn":{"fn":"decimal","arg":"-0.25"}},
                       "since":{"__extn":{"fn":"datetime","arg":"2026-01-31T12:00:00Z"}},
                       "span":{"__extn":{"fn":"duration","arg":"1m"}},"from":{"__extn":{"fn":"ip","arg":"10.0.0.0/8"}},
-                      "boss":{"__entity":{"type":"App::User","id":"nobody"}}}},
-                    {"uid":{"type":"App::Doc","id":"d"},"parents":[],"attrs":{
-                      "teams":[{"__entity":{"type":"App::Team","id":"all"}},{"__entity":{"type":"App::Team","id":"x"}}],
-                      "more":{"one":{"__entity":{"type":"App::Team","id":"a"}}}}}]"#,
+                      "boss":{"__entity":{"type":"App::User","id":"nobody"}}}}]"#,
             )],
             ..Sources::default()
         };
@@ -271,14 +231,5 @@ mod tests {
         });
         assert_eq!(json!(ana.attributes), attributes);
         assert!(snapshot.entity("user", "nobody").is_none());
-    }
-
-    #[test]
-    fn groups_are_shared_however_deep_they_are_named() {
-        let snapshot = snapshot();
-        let shared = snapshot.shared_groups(("user", "ana"), ("doc", "d"));
-        let shared: Vec<_> = shared.iter().map(|one| (&*one.attribute, &*one.group.1)).collect();
-        assert_eq!(shared, [("more", "a"), ("teams", "all")]);
-        assert!(snapshot.shared_groups(("user", "nobody"), ("doc", "d")).is_empty());
     }
 }

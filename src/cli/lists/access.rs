@@ -144,7 +144,8 @@ fn listing(source: &Source, principal: &Name, known: &Known, reach: &Reach, note
     let mut resources = Vec::new();
     for (resource, access) in reach {
         let grounds = Grounds::of(source, principal, resource, access);
-        let (through, policies) = (grounds.through(), grounds.policies.join(", "));
+        let policies: Vec<&str> = grounds.policies.iter().map(String::as_str).collect();
+        let (through, policies) = (grounds.through(), policies.join(", "));
         if sections.last().is_none_or(|section| section.title != resource.0) {
             sections.push(Section {
                 title: resource.0.clone(),
