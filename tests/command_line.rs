@@ -274,6 +274,11 @@ fn help_teaches() {
         "init",
         "wait",
         "bench",
+        "who-can",
+        "what-can",
+        "access",
+        "matrix",
+        "completions",
         "Exit codes",
         "Try:",
     ] {

@@ -9,7 +9,7 @@ use gatepost::engine::{Options, Query, Snapshot};
 use gatepost::{app, store};
 use serde_json::{Value, json};
 
-use crate::support::{Process, Root, gatepost};
+use crate::support::{Process, Root, gatepost, repository};
 
 fn run(arguments: &[&str]) -> Output {
     gatepost().args(arguments).current_dir(Root::empty().path()).output().expect("the binary")
@@ -182,8 +182,10 @@ fn groups_are_shown_with_the_chain_that_leads_to_them() {
     let output = run(&["access", "u", "--root", path]);
     assert_eq!(
         out(&output),
-        "access of U u\n  in G   a\n    in G top\n  in G   b\n\nD (2)\n  resource  access  through     policies\n  \
-         d         see     top (open)  open\n  e         see     u (owner)   own\n"
+        "access of U u\n  in G   a\n    in G top\n  in G   b\n\nD (2)\n  \
+         resource  access  through                                             policies\n  \
+         d         see     a → top (open); b → top (open)                      open\n  \
+         e         see     resource has owner and resource.owner == principal  own\n"
     );
     let found = document(&["access", "U:u", "--root", path]);
     let top = &found["principal"]["groups"][1];
@@ -786,4 +788,41 @@ fn a_sidecar_without_room_is_asked_again() {
     ]);
     let output = run(&["who-can", "read", "datastore:ledger", "--type", "user", "--url", &url]);
     assert_eq!(out(&output), "who can read datastore ledger\n\nuser (1)\n  zoe\n");
+}
+
+/// Text in which every revision is the same.
+fn without_revisions(text: &str) -> String {
+    let is_revision = |word: &str| word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let words = text.split(' ').map(|word| {
+        let (first, rest) = word.split_at(word.find('\n').unwrap_or(word.len()));
+        if is_revision(first) {
+            format!("REVISION{rest}")
+        } else {
+            word.to_owned()
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_the_document_shows_is_what_the_commands_print() {
+    let document = std::fs::read_to_string(repository("docs/access-reviews.md")).expect("the document");
+    let blocks = document.split("```console\n$ ").skip(1).filter_map(|block| block.split("\n```").next());
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_gatepost")).parent().expect("a directory");
+    let paths = format!("{}:{}", binary.display(), std::env::var("PATH").expect("a path"));
+    let mut shown = 0;
+    for (command, output) in blocks.filter_map(|block| block.split_once('\n')) {
+        let directory = Root::empty();
+        let ran = std::process::Command::new("sh")
+            .args(["-c", &format!("{command} 2>&1")])
+            .env("PATH", &paths)
+            .env_remove("GATEPOST_ROOT")
+            .current_dir(directory.path())
+            .output()
+            .expect("a shell");
+        let printed = String::from_utf8(ran.stdout).expect("UTF-8");
+        assert_eq!(without_revisions(printed.trim_end()), without_revisions(output), "{command}");
+        shown += 1;
+    }
+    assert_eq!(shown, 6);
 }

@@ -246,7 +246,8 @@ mod tests {
         let names: Vec<String> = (0..1000).map(|number| format!("user-{number:04}")).collect();
         let ways: Vec<String> = (0..10).map(|digit| format!("user-0{digit}")).collect();
         assert_eq!(few(names.clone(), "u"), ways);
-        assert_eq!(few(names, "user-01").len(), 1000);
+        let some: Vec<String> = names.into_iter().filter(|name| name.starts_with("user-01")).collect();
+        assert_eq!(few(some.clone(), "user-01"), some);
         let hostile = ["$(reboot)", "a b", "a;b", "a`b`", "a\nb", "ok"].map(str::to_owned);
         assert_eq!(few(hostile.into(), ""), ["ok"]);
     }

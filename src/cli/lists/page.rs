@@ -8,6 +8,7 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
+use unicode_width::UnicodeWidthStr;
 
 use super::matrix::Matrix;
 use super::reach::Name;
@@ -30,6 +31,7 @@ pub(super) fn page(matrix: &Matrix) -> String {
         ),
     );
     tints(&mut page, matrix.marks.len());
+    widths(&mut page, matrix);
     page.push_str("</style>\n</head>\n<body>\n<main>\n<h1>Access matrix</h1>\n");
     about(&mut page, matrix);
     controls(&mut page, matrix);
@@ -71,6 +73,21 @@ fn tints(page: &mut String, marks: usize) {
     }
 }
 
+/// Columns as wide as what is in them: rows lay themselves out, and none knows the others.
+fn widths(page: &mut String, matrix: &Matrix) {
+    let wide = |text: &str| shown(text).width();
+    let name = matrix.principals.iter().map(|(entity_type, id)| wide(entity_type) + wide(id) + 1).max();
+    let label = matrix.marks.iter().map(|mark| wide(&mark.label)).max();
+    add(
+        page,
+        format_args!(
+            "table {{ --cell: calc({}ch + 1rem); --name: calc({}ch + 1rem) }}\n",
+            label.unwrap_or(0).clamp(3, 24),
+            name.unwrap_or(0).clamp(9, 60)
+        ),
+    );
+}
+
 fn about(page: &mut String, matrix: &Matrix) {
     page.push_str("<dl class=\"about\">\n");
     for (name, value) in [
@@ -99,17 +116,17 @@ fn controls(page: &mut String, matrix: &Matrix) {
 }
 
 fn head(page: &mut String, matrix: &Matrix) {
-    page.push_str(
-        "<thead>\n<tr><th class=\"corner\" rowspan=\"2\" scope=\"col\"><button type=\"button\">principal</button></th>",
-    );
+    page.push_str("<thead>\n<tr><th class=\"corner\"></th>");
     for group in matrix.resources.chunk_by(|a, b| a.0 == b.0) {
         let (columns, name) = (group.len(), safe(&group[0].0));
         add(
             page,
-            format_args!("<th colspan=\"{columns}\" data-columns=\"{columns}\" scope=\"colgroup\">{name}</th>"),
+            format_args!(
+                "<th colspan=\"{columns}\" data-columns=\"{columns}\" style=\"--cells: {columns}\" scope=\"colgroup\"><span>{name}</span></th>"
+            ),
         );
     }
-    page.push_str("</tr>\n<tr>");
+    page.push_str("</tr>\n<tr><th class=\"corner\" scope=\"col\"><button type=\"button\">principal</button></th>");
     for resource in &matrix.resources {
         let (name, id) = (full(resource), safe(&resource.1));
         add(

@@ -3,7 +3,7 @@
 const find = (id) => document.getElementById(id);
 const table = document.querySelector("table"), body = table.tBodies[0], rows = [...body.rows];
 const [types, columns] = [...table.tHead.rows];
-const groups = [...types.cells].slice(1), heads = [...columns.cells], corner = types.cells[0];
+const groups = [...types.cells].slice(1), heads = [...columns.cells].slice(1), corner = columns.cells[0];
 const who = find("who"), what = find("what"), level = find("level");
 const words = [...document.querySelectorAll("dl.legend dt")].map((term) => term.nextElementSibling.textContent);
 const rank = (cell) => Number(cell.className.slice(1));
@@ -31,7 +31,7 @@ function filter() {
   for (const group of groups) {
     const end = first + Number(group.dataset.columns), count = shown.slice(first, end).filter(Boolean).length;
     group.hidden = count === 0;
-    group.colSpan = Math.max(count, 1);
+    group.style.setProperty("--cells", count);
     first = end;
   }
   find("shown").textContent = `${open.filter(Boolean).length} of ${rows.length} principals and ` +
