@@ -1,10 +1,12 @@
 //! Who can, and what can: lists for people who look after access.
 
 mod access;
+mod forms;
 mod grounds;
 mod kinds;
 mod levels;
 mod listing;
+mod marks;
 mod matrix;
 mod page;
 mod reach;

@@ -2,18 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap_complete::engine::ArgValueCompleter;
-use serde_json::{Value, json};
-use unicode_width::UnicodeWidthStr;
 
 use super::kinds::{Chosen, Kinds};
-use super::levels::Access;
-use super::listing::colour;
+use super::marks::{Mark, Marks};
 use super::page;
 use super::reach::{Looking, Name};
-use super::table::{Table, Tone, markdown, shown};
+use super::table::shown;
 use crate::cli::complete;
 use crate::cli::source::{AskArgs, Failed, Source};
 use crate::cli::{DENY, RootArgs, SUCCESS, print, print_error};
@@ -22,9 +18,6 @@ use crate::engine::Snapshot;
 /// How many cells a matrix may have, and how many a page: a browser holds each of them as an element.
 const CELLS_MAX: usize = 4_000_000;
 const PAGE_CELLS_MAX: usize = 1_000_000;
-
-/// Columns of text where output is no terminal.
-const WIDTH: usize = 120;
 
 /// What `matrix` takes.
 #[derive(Debug, clap::Args)]
@@ -121,16 +114,10 @@ pub(in crate::cli) struct Matrix {
     /// By type and id.
     pub(in crate::cli) resources: Vec<Name>,
     /// The different accesses that there are. The first is none; what allows more comes later.
-    pub(in crate::cli) marks: Vec<Mark>,
+    pub(super) marks: Vec<Mark>,
     /// Row by row, the number of the access.
     cells: Vec<u32>,
     pub(in crate::cli) notes: Vec<String>,
-}
-
-/// An access and what stands for it in a cell.
-pub(in crate::cli) struct Mark {
-    pub(in crate::cli) label: String,
-    pub(in crate::cli) access: Access,
 }
 
 impl Matrix {
@@ -188,7 +175,7 @@ impl Matrix {
     }
 
     /// The cells of a principal.
-    pub(in crate::cli) fn row(&self, principal: usize) -> impl Iterator<Item = &Mark> {
+    pub(super) fn row(&self, principal: usize) -> impl Iterator<Item = &Mark> {
         self.numbers(principal).iter().map(|number| &self.marks[*number as usize])
     }
 
@@ -203,199 +190,13 @@ impl Matrix {
         format!("{}, revision {}{made}", self.source, self.revision)
     }
 
-    fn size(&self) -> String {
+    /// How large it is, in a line.
+    pub(super) fn size(&self) -> String {
         format!(
             "access matrix: {} principals, {} resources",
             self.principals.len(),
             self.resources.len()
         )
-    }
-
-    /// One line for each pair with some access.
-    fn pairs(&self) -> Table {
-        let mut table = Table::new([
-            "principal_type",
-            "principal",
-            "resource_type",
-            "resource",
-            "level",
-            "access",
-            "actions",
-        ]);
-        for (row, principal) in self.principals.iter().enumerate() {
-            for (resource, mark) in self.resources.iter().zip(self.row(row)).filter(|(_, mark)| mark.is_some()) {
-                table.rows.push(vec![
-                    principal.0.clone(),
-                    principal.1.clone(),
-                    resource.0.clone(),
-                    resource.1.clone(),
-                    mark.access.level(),
-                    mark.access.words(),
-                    mark.access.actions.join(", "),
-                ]);
-            }
-        }
-        table
-    }
-
-    /// A line for each principal and a column for each resource.
-    fn wide(&self) -> Table {
-        let head = ["principal_type", "principal"].map(str::to_owned).into_iter();
-        let rows = self.principals.iter().enumerate().map(|(row, (entity_type, id))| {
-            let cells = self.row(row).map(|mark| mark.access.words());
-            [entity_type.clone(), id.clone()].into_iter().chain(cells).collect()
-        });
-        Table {
-            head: head
-                .chain(self.resources.iter().map(|(entity_type, id)| format!("{entity_type}:{id}")))
-                .collect(),
-            rows: rows.collect(),
-        }
-    }
-
-    /// Columns from one place to another, with labels for accesses.
-    fn part(&self, columns: std::ops::Range<usize>) -> Table {
-        let head = self.resources[columns.clone()].iter().map(|(_, id)| id.clone());
-        let rows = self.principals.iter().enumerate().map(|(row, (entity_type, id))| {
-            let cells = self.numbers(row)[columns.clone()].iter();
-            let cells = cells.map(|number| self.marks[*number as usize].label.clone());
-            std::iter::once(format!("{entity_type} {id}")).chain(cells).collect()
-        });
-        Table {
-            head: std::iter::once("principal".to_owned()).chain(head).collect(),
-            rows: rows.collect(),
-        }
-    }
-
-    /// Where columns of one type, and of what is wide enough for a page, begin and end.
-    fn parts(&self, width: usize) -> Vec<std::ops::Range<usize>> {
-        // Columns are two spaces apart, and behind two spaces.
-        let wide = |text: &str| shown(text).width() + 2;
-        let first = self.principals.iter().map(|(entity_type, id)| wide(entity_type) + wide(id) - 1);
-        let first = first.max().unwrap_or(0).max(wide("principal"));
-        let labels: Vec<usize> = self.marks.iter().map(|mark| wide(&mark.label)).collect();
-        let widest = |column: usize| {
-            let rows = 0..self.principals.len();
-            rows.map(|row| labels[self.numbers(row)[column] as usize]).max().unwrap_or(0)
-        };
-        let mut parts: Vec<std::ops::Range<usize>> = Vec::new();
-        let mut used = 0;
-        for (column, (entity_type, id)) in self.resources.iter().enumerate() {
-            let own = wide(id).max(widest(column));
-            match parts.last_mut() {
-                Some(part) if self.resources[part.start].0 == *entity_type && used + own <= width => {
-                    part.end = column + 1;
-                    used += own;
-                }
-                _ => {
-                    parts.push(column..column + 1);
-                    used = first + own;
-                }
-            }
-        }
-        parts
-    }
-
-    /// The type of some columns, and which of them they are if they are not all.
-    fn title(&self, part: &std::ops::Range<usize>) -> String {
-        let entity_type = &self.resources[part.start].0;
-        let first = self.resources.partition_point(|(other, _)| other < entity_type);
-        let all = self.resources[first..].iter().take_while(|(other, _)| other == entity_type).count();
-        if part.len() == all {
-            return entity_type.clone();
-        }
-        format!("{entity_type}, {} to {} of {all}", part.start - first + 1, part.end - first)
-    }
-
-    /// What labels stand for, where they are not the words themselves.
-    fn legend(&self) -> impl Iterator<Item = (&str, String)> {
-        let short = self.marks.iter().filter(|mark| mark.is_some() && mark.label != mark.access.words());
-        short.map(|mark| (mark.label.as_str(), mark.access.words()))
-    }
-
-    fn text(&self, long: bool) -> String {
-        let colour = colour();
-        let mut text = format!("{}\n{}\n", colour.set(Tone::Strong, &self.size()), shown(&self.about()));
-        if long {
-            text.push_str(&format!("\n{}", self.pairs().text(colour)));
-        } else {
-            for part in self.parts(width()) {
-                let title = colour.set(Tone::Strong, &shown(&self.title(&part)));
-                text.push_str(&format!("\n{title}\n{}", self.part(part).text(colour)));
-            }
-            text.push('\n');
-            for (label, words) in self.legend() {
-                text.push_str(&format!("{label}: {words}\n"));
-            }
-        }
-        for note in &self.notes {
-            text.push_str(&colour.set(Tone::Soft, &format!("note: {}\n", shown(note))));
-        }
-        text
-    }
-
-    fn markdown(&self, long: bool) -> String {
-        let mut text = format!("# {}\n\n{}\n", markdown(&self.size()), markdown(&self.about()));
-        if long {
-            text.push_str(&format!("\n{}", self.pairs().markdown()));
-        } else {
-            for part in self.parts(usize::MAX) {
-                let title = markdown(&self.resources[part.start].0);
-                text.push_str(&format!("\n## {title}\n\n{}", self.part(part).markdown()));
-            }
-        }
-        text.push('\n');
-        let legend = self.legend().filter(|_| !long).map(|(label, words)| format!("{label}: {words}"));
-        for line in legend.chain(self.notes.iter().cloned()) {
-            text.push_str(&format!("- {}\n", markdown(&line)));
-        }
-        text
-    }
-
-    fn to_json(&self, long: bool) -> Value {
-        let name = |(entity_type, id): &Name| json!({ "type": entity_type, "id": id });
-        let access = |access: &Access| {
-            json!({
-                "levels": access.levels, "besides": access.besides, "without": access.without,
-                "actions": access.actions,
-            })
-        };
-        let mut document = json!({
-            "source": self.source, "revision": self.revision, "made_at": self.made_at, "notes": self.notes,
-        });
-        if long {
-            let rows = self.principals.iter().enumerate();
-            let pairs = rows.flat_map(|(row, principal)| {
-                let cells = self.resources.iter().zip(self.row(row)).filter(|(_, mark)| mark.is_some());
-                cells.map(move |(resource, mark)| {
-                    let mut pair = access(&mark.access);
-                    pair["principal"] = name(principal);
-                    pair["resource"] = name(resource);
-                    pair
-                })
-            });
-            document["pairs"] = pairs.collect();
-        } else {
-            document["principals"] = self.principals.iter().map(name).collect();
-            document["resources"] = self.resources.iter().map(name).collect();
-            document["accesses"] = self.marks.iter().map(|mark| access(&mark.access)).collect();
-            document["cells"] = (0..self.principals.len()).map(|row| json!(self.numbers(row))).collect();
-        }
-        document
-    }
-}
-
-impl Mark {
-    fn none() -> Self {
-        Self {
-            label: "-".to_owned(),
-            access: Access::default(),
-        }
-    }
-
-    /// Whether there is any access.
-    pub(in crate::cli) fn is_some(&self) -> bool {
-        !self.access.actions.is_empty()
     }
 }
 
@@ -455,69 +256,4 @@ impl Columns {
         }
         (order.into_iter().map(|number| self.names[number].clone()).collect(), places)
     }
-}
-
-/// Different accesses by number.
-#[derive(Default)]
-struct Marks {
-    accesses: Vec<Arc<Access>>,
-    numbers: HashMap<Access, u32>,
-}
-
-impl Marks {
-    fn number(&mut self, access: &Arc<Access>) -> u32 {
-        if let Some(number) = self.numbers.get(&**access) {
-            return *number;
-        }
-        let number = self.accesses.len() as u32;
-        self.numbers.insert((**access).clone(), number);
-        self.accesses.push(access.clone());
-        number
-    }
-
-    /// Labelled, those that allow more behind those that allow less, with the places where they went.
-    fn sorted(self) -> (Vec<Mark>, Vec<u32>) {
-        let mut order: Vec<usize> = (0..self.accesses.len()).collect();
-        order.sort_by_key(|number| {
-            let access = &self.accesses[*number];
-            (access.actions.len(), access.clone())
-        });
-        let mut marks = vec![Mark::none()];
-        let mut places = vec![0; order.len()];
-        for number in order {
-            places[number] = marks.len() as u32;
-            let access = (*self.accesses[number]).clone();
-            let mut label = label(&access);
-            // Two accesses are never shown alike.
-            if marks.iter().any(|mark| mark.label == label) {
-                label = format!("{label} [{}]", marks.len());
-            }
-            marks.push(Mark { label, access });
-        }
-        (marks, places)
-    }
-}
-
-/// A short form of an access: its levels, with how many actions come on top and how many are missing.
-fn label(access: &Access) -> String {
-    let mut label = match (access.levels.as_slice(), access.besides.as_slice()) {
-        ([], [one]) => one.clone(),
-        ([], several) => format!("{} actions", several.len()),
-        (levels, []) => levels.join(" + "),
-        (levels, besides) => format!("{} +{}", levels.join(" + "), besides.len()),
-    };
-    if !access.without.is_empty() {
-        label.push_str(&format!(" -{}", access.without.len()));
-    }
-    label
-}
-
-/// How many columns a line of text may have.
-fn width() -> usize {
-    use std::io::IsTerminal;
-    let output = std::io::stdout();
-    if !output.is_terminal() {
-        return WIDTH;
-    }
-    rustix::termios::tcgetwinsize(output).map_or(WIDTH, |size| usize::from(size.ws_col).max(40))
 }
