@@ -28,6 +28,7 @@ mod vocabulary;
 mod convert;
 mod decide;
 mod evaluate;
+mod explain;
 mod index;
 mod listing;
 mod program;
@@ -38,6 +39,10 @@ mod search;
 mod snapshot;
 
 pub use decide::{Asking, Cause, Comparison, Decision, Effect, PolicyError};
+pub use explain::{
+    Asked, ChangeKind, Choice, Clause, Dropped, Explanation, FactName, Judged, Named, Outcome, Path, Remedy, Seen,
+    Source, Step, Unknown, Value, WhyDropped,
+};
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, Severity};
 pub use listing::RequestEnvironment;

@@ -8,6 +8,7 @@ mod census;
 // Loaded dice are for the fuzz target.
 #[allow(dead_code)]
 mod dice;
+mod explain;
 mod laws;
 mod maker;
 mod model;

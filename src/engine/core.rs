@@ -109,6 +109,16 @@ pub(super) fn enumerated_ids(schema: &ValidatorSchema, ty: &EntityType) -> Optio
     Some(ids.iter().cloned().collect())
 }
 
+/// The value of an expression that a validated policy consists of; none if it errs.
+pub(super) fn value(evaluator: &Evaluator<'_>, expr: &Expr) -> Option<Value> {
+    evaluator.interpret(expr, &SlotEnv::new()).ok()
+}
+
+/// The text that an expression was parsed from; none if it came in JSON.
+pub(super) fn source(expr: &Expr) -> Option<&str> {
+    expr.source_loc()?.snippet()
+}
+
 /// Evaluates the clauses of a validated policy.
 pub(super) fn holds(evaluator: &Evaluator<'_>, body: &Expr) -> Result<bool, String> {
     // Slots stand in scopes alone, and those are filled.

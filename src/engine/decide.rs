@@ -89,7 +89,7 @@ impl Decision {
         Self::without_policies(Cause::Distrusted)
     }
 
-    fn without_policies(cause: Cause) -> Self {
+    pub(super) fn without_policies(cause: Cause) -> Self {
         Self {
             cause,
             determining: Vec::new(),
@@ -106,8 +106,8 @@ pub(super) struct Brought {
     pub(super) tail: Tail,
     pub(super) context: Option<Cell>,
     /// The entities as the request shapes them.
-    principal: Option<Vec<u8>>,
-    resource: Option<Vec<u8>>,
+    pub(super) principal: Option<Vec<u8>>,
+    pub(super) resource: Option<Vec<u8>>,
 }
 
 /// Names that the store has not, in the order of their numbers.
@@ -156,10 +156,10 @@ impl Numbers for Asked<'_> {
 }
 
 /// A question whose names are known.
-struct Resolved<'s> {
-    environment: Environment,
-    action: &'s ActionEntry,
-    bucket: &'s Bucket,
+pub(super) struct Resolved<'s> {
+    pub(super) environment: Environment,
+    pub(super) action: &'s ActionEntry,
+    pub(super) bucket: &'s Bucket,
     principal: Uid,
     resource: Uid,
     stored: [Option<EntityView<'s>>; 2],
@@ -195,7 +195,7 @@ pub struct Asking<'s> {
 }
 
 /// A name and what the store has under it.
-struct Looked<'s> {
+pub(super) struct Looked<'s> {
     ty: TypeIx,
     id: String,
     found: Found<'s>,
@@ -224,7 +224,7 @@ impl<'s> Asking<'s> {
 
 /// Who evaluates the clauses.
 #[derive(Clone, Copy, PartialEq)]
-enum By {
+pub(super) enum By {
     Compiled,
     Cedar,
 }
@@ -311,7 +311,7 @@ impl Snapshot {
         }
     }
 
-    fn resolve<'s>(
+    pub(super) fn resolve<'s>(
         &'s self,
         query: &Query<'_>,
         brought: &mut Brought,
@@ -488,7 +488,12 @@ impl Snapshot {
         })
     }
 
-    fn ask_about<T>(&self, resolved: &Resolved<'_>, brought: &Brought, ask: impl FnOnce(&Question<'_>) -> T) -> T {
+    pub(super) fn ask_about<T>(
+        &self,
+        resolved: &Resolved<'_>,
+        brought: &Brought,
+        ask: impl FnOnce(&Question<'_>) -> T,
+    ) -> T {
         let made = Bump::new();
         let question = Question {
             table: &self.entities.table,
@@ -505,7 +510,7 @@ impl Snapshot {
         ask(&question)
     }
 
-    fn tally(&self, question: &Question<'_>, action: &ActionEntry, bucket: &Bucket, by: By) -> Tally {
+    pub(super) fn tally(&self, question: &Question<'_>, action: &ActionEntry, bucket: &Bucket, by: By) -> Tally {
         let mut tally = Tally::default();
         // Made only for what has no compiled form, and for the words of what errs.
         let mut reference = None;
@@ -565,7 +570,7 @@ type Numbers8 = SmallVec<[u32; 8]>;
 
 /// What the policies said.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     permits: Numbers8,
     forbids: Numbers8,
     erring_forbids: Numbers8,
@@ -590,7 +595,7 @@ impl Tally {
         });
     }
 
-    fn decide(mut self, erring_forbid: ErringForbid) -> Decision {
+    pub(super) fn decide(mut self, erring_forbid: ErringForbid) -> Decision {
         if erring_forbid == ErringForbid::Skipped {
             self.erring_forbids.clear();
         }

@@ -81,6 +81,13 @@ impl EntityStore {
             && self.file_names.len() < 2 * self.files.len() + 4096
     }
 
+    /// The file and line that an entity of the store was read from.
+    pub(super) fn place(&self, uid: Uid) -> Option<(&str, u32)> {
+        self.table.entity(uid)?;
+        let origin = self.table.origin(uid);
+        Some((self.file_names.get(origin.file as usize)?, origin.line))
+    }
+
     /// The hash of a file, if the store has read it.
     pub(super) fn file_hash(&self, name: &str) -> Option<[u8; 32]> {
         self.files.get(name).map(|file| file.hash)

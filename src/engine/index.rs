@@ -36,7 +36,7 @@ pub(super) struct Policy {
     literals: Vec<Uid>,
     looks_at_action: bool,
     /// Where its scope can be true.
-    environments: Vec<Environment>,
+    pub(super) environments: Vec<Environment>,
 }
 
 impl Policy {

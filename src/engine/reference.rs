@@ -10,7 +10,8 @@ use smol_str::SmolStr;
 
 use super::bridge::{Names, entity_to_cedar, members_to_cedar};
 use super::core::{
-    self, Context, Eid, Entities, Entity as CoreEntity, EntityUID, EntityUIDEntry, Evaluator, Expr, Extensions, Request,
+    self, Context, Eid, Entities, Entity as CoreEntity, EntityUID, EntityUIDEntry, Evaluator, Expr, Extensions,
+    Request, Value,
 };
 use super::entity::{EntityView, references};
 use super::evaluate::Question;
@@ -122,6 +123,12 @@ impl Reference {
     /// The entities that can be looked at, in Cedar's JSON format.
     pub(super) fn entities_json(&self) -> Option<serde_json::Value> {
         self.entities.to_json_value().ok()
+    }
+
+    /// The value of an expression; none if it errs.
+    pub(super) fn value(&self, expr: &Expr) -> Option<Value> {
+        let evaluator = Evaluator::new(self.request.clone(), &self.entities, Extensions::all_available());
+        core::value(&evaluator, expr)
     }
 
     /// Whether the clauses of a policy hold, or why that cannot be said.

@@ -1,6 +1,6 @@
 //! Schema texts read into one Cedar schema, and the aliases that they declare.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use cedar_policy::{Schema, SchemaFragment};
 
@@ -17,6 +17,26 @@ pub(super) struct SchemaRead {
     pub(super) type_aliases: BTreeMap<String, Vec<String>>,
     /// Action, by its exact name, to its aliases.
     pub(super) action_aliases: BTreeMap<String, Vec<String>>,
+    pub(super) said: Said,
+}
+
+/// What people call things (`@said("team with Write")`), by the things' exact names.
+#[derive(Default)]
+pub(super) struct Said {
+    names: HashMap<String, String>,
+    attributes: HashMap<String, HashMap<String, String>>,
+}
+
+impl Said {
+    /// What people call an entity of this type, or what they say for doing this action.
+    pub(super) fn name(&self, exact: &str) -> Option<&str> {
+        self.names.get(exact).map(String::as_str)
+    }
+
+    /// What people call an attribute, or an element of one that is a set.
+    pub(super) fn attribute(&self, entity_type: &str, name: &str) -> Option<&str> {
+        self.attributes.get(entity_type)?.get(name).map(String::as_str)
+    }
 }
 
 /// Reads all schema texts as one schema; faults are added to `faults`.
@@ -41,14 +61,16 @@ pub(super) fn read(texts: &[Text], faults: &mut Vec<Fault>) -> Option<SchemaRead
     }
     let mut type_aliases = BTreeMap::new();
     let mut action_aliases = BTreeMap::new();
+    let mut said = Said::default();
     for fragment in &fragments {
-        collect_aliases(fragment, &mut type_aliases, &mut action_aliases);
+        collect_annotations(fragment, &mut type_aliases, &mut action_aliases, &mut said);
     }
     match Schema::from_schema_fragments(fragments) {
         Ok(schema) => Some(SchemaRead {
             schema,
             type_aliases,
             action_aliases,
+            said,
         }),
         Err(error) => {
             faults.push(Fault::from_cedar("schema", &error, owner(&error, texts)));
@@ -105,11 +127,12 @@ pub(super) fn place_of<'t>(loc: Option<&Loc>, texts: &'t [Text]) -> Option<(&'t 
     Some((text, core::span(loc)))
 }
 
-/// `@alias("a, b")` on declarations. Cedar keeps annotations only in the JSON form of a fragment.
-fn collect_aliases(
+/// `@alias("a, b")` and `@said("…")` on declarations. Cedar keeps annotations only in the JSON form of a fragment.
+fn collect_annotations(
     fragment: &SchemaFragment,
     types: &mut BTreeMap<String, Vec<String>>,
     actions: &mut BTreeMap<String, Vec<String>>,
+    said: &mut Said,
 ) {
     let Ok(json) = fragment.to_json_string() else { return };
     let Ok(serde_json::Value::Object(namespaces)) = serde_json::from_str(&json) else {
@@ -123,17 +146,26 @@ fn collect_aliases(
         };
         for (kind, into) in [("entityTypes", &mut *types), ("actions", &mut *actions)] {
             for (name, declaration) in definition[kind].as_object().into_iter().flatten() {
-                let Some(aliases) = declaration["annotations"]["alias"].as_str() else {
-                    continue;
-                };
                 let exact = if kind == "actions" {
                     format!("{prefix}Action::\"{}\"", name.escape_debug())
                 } else {
                     format!("{prefix}{name}")
                 };
-                into.entry(exact)
-                    .or_default()
-                    .extend(aliases.split(',').map(|alias| alias.trim().to_owned()).filter(|alias| !alias.is_empty()));
+                let annotation = |declaration: &serde_json::Value, key: &str| {
+                    declaration["annotations"][key].as_str().map(str::to_owned)
+                };
+                if let Some(aliases) = annotation(declaration, "alias") {
+                    let aliases = aliases.split(',').map(|alias| alias.trim().to_owned());
+                    into.entry(exact.clone()).or_default().extend(aliases.filter(|alias| !alias.is_empty()));
+                }
+                for (name, attribute) in declaration["shape"]["attributes"].as_object().into_iter().flatten() {
+                    if let Some(words) = annotation(attribute, "said") {
+                        said.attributes.entry(exact.clone()).or_default().insert(name.clone(), words);
+                    }
+                }
+                if let Some(words) = annotation(declaration, "said") {
+                    said.names.insert(exact, words);
+                }
             }
         }
     }

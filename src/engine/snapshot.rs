@@ -1,9 +1,10 @@
 //! One valid state of the world: schema, policies, entities and index under one revision.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cedar_policy::{PolicySet, Schema};
+use cedar_policy::{PolicyId, PolicySet, Schema};
 
 use super::core;
 use super::entities::{self, EntityStore};
@@ -11,7 +12,7 @@ use super::fault::{Fault, Faults};
 use super::index::Index;
 use super::options::Options;
 use super::policies::{self, PoliciesRead, PolicyInfo};
-use super::schema::{self, SchemaRead};
+use super::schema::{self, Said, SchemaRead};
 use super::sources::Sources;
 use super::text::Text;
 use super::validate::{self, Levels};
@@ -242,6 +243,33 @@ impl Snapshot {
     /// The policies as Cedar's own set: the reference that the index is held against.
     pub fn policy_set(&self) -> &PolicySet {
         &self.read.policies.set
+    }
+
+    /// What people call things, as the schema says.
+    pub(super) fn said(&self) -> &Said {
+        &self.read.schema.said
+    }
+
+    /// The text of a policy, or of the template that it links: the author's, or Cedar's own where it came in JSON.
+    pub(super) fn policy_text(&self, number: u32) -> Cow<'_, str> {
+        let info = self.policy(number);
+        let id = PolicyId::new(info.template.as_deref().unwrap_or(&info.id));
+        let set = &self.read.policies.set;
+        let origin = self.read.policies.origins.get(&id);
+        let written = origin.and_then(|origin| {
+            let span = origin.span;
+            origin
+                .text
+                .content
+                .get(span.offset..span.offset + span.len)
+                .filter(|text| !text.is_empty())
+        });
+        match (written, set.policy(&id), set.template(&id)) {
+            (Some(text), ..) => Cow::Borrowed(text),
+            (None, Some(policy), _) => Cow::Owned(policy.to_string()),
+            (None, None, Some(template)) => Cow::Owned(template.to_string()),
+            (None, None, None) => Cow::Borrowed(""),
+        }
     }
 
     /// The schema as Cedar's own.

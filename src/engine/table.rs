@@ -334,6 +334,11 @@ impl Editor {
         self.set_origin(uid, origin);
     }
 
+    /// Puts an entity that is written already, ancestors included, in place of another one.
+    pub(super) fn replace(&mut self, uid: Uid, bytes: &[u8]) {
+        self.put_bytes(uid, bytes);
+    }
+
     /// Notes that an entity, unchanged, was read at another place.
     pub(super) fn move_to(&mut self, uid: Uid, origin: Origin) {
         if self.origin(uid) != origin {

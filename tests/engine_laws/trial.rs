@@ -196,6 +196,7 @@ pub(super) fn check_evaluators(snapshot: &Snapshot, world: &World, ask: &Ask) ->
     }
 }
 
+/// Hands an ask over as the engine is asked.
 pub(super) fn with_query<T>(world: &World, ask: &Ask, answer: impl FnOnce(&Query<'_>) -> T) -> T {
     let text = |value: &Option<Value>| value.as_ref().map(ToString::to_string);
     let texts = [

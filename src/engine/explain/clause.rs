@@ -1,0 +1,343 @@
+//! A policy clause by clause: which hold, which fail, and the values that they saw.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use super::sight::{At, Fact, Parts, Sight};
+use super::{Clause, Judged, Outcome, Seen, Source, Value};
+use crate::engine::core::{self, BinaryOp, Expr, ExprKind, Var};
+use crate::engine::index::{Policy, Scope};
+use crate::engine::query::Query;
+use crate::engine::value::{Uid, Val};
+
+/// Which clauses are told with the values that they saw.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Show {
+    Failing,
+    All,
+}
+
+/// Explains policies of one question.
+pub(super) struct Judge<'a, 'q, 's> {
+    pub(super) sight: &'a Sight<'q, 's>,
+    pub(super) query: &'a Query<'a>,
+}
+
+impl<'q, 's: 'q> Sight<'q, 's> {
+    /// How many clauses of a policy fail: of alternatives, those of the one in which fewest do.
+    pub(super) fn distance(&self, policy: &'s Policy) -> u32 {
+        let scopes = u32::from(!policy.principal.takes(&self.question.principal))
+            + u32::from(!policy.resource.takes(&self.question.resource));
+        let body = policy.body.as_deref();
+        scopes + body.map_or(0, |body| self.failing(At::new(&body.expr, body.compiled.as_ref()), true))
+    }
+
+    fn failing(&self, at: At<'s>, wanted: bool) -> u32 {
+        if self.test(at) == Ok(wanted) {
+            return 0;
+        }
+        match (at.parts(), wanted) {
+            (Parts::And(links), true) | (Parts::Or(links), false) => {
+                let mut count = 0;
+                for link in links {
+                    // Behind a clause that fails, one that errs was only guarded by it.
+                    if count == 0 || self.test(link).is_ok() {
+                        count += self.failing(link, wanted);
+                    }
+                }
+                count.max(1)
+            }
+            (Parts::And(links), false) | (Parts::Or(links), true) => {
+                // One that errs spoils the others.
+                links.iter().map(|link| self.failing(*link, wanted)).min().unwrap_or(1).max(1)
+            }
+            (Parts::Not(inner), _) => self.failing(inner, !wanted),
+            (Parts::If(_) | Parts::Leaf, _) => 1,
+        }
+    }
+}
+
+impl<'q, 's: 'q> Judge<'_, 'q, 's> {
+    /// A policy with its clauses.
+    pub(super) fn policy(&self, number: u32, show: Show) -> Judged<'s> {
+        let policy: &'s Policy = &self.sight.snapshot.index.policies[number as usize];
+        let mut clauses = Vec::new();
+        for (variable, scope, side) in [
+            ("principal", policy.principal, &self.sight.question.principal),
+            ("resource", policy.resource, &self.sight.question.resource),
+        ] {
+            let (operator, uid) = match scope {
+                Scope::Any => continue,
+                Scope::Is(uid) => ("==", uid),
+                Scope::In(uid) => ("in", uid),
+            };
+            clauses.push(self.scope(variable, operator, uid, side.uid, scope.takes(side), show));
+        }
+        if let Some(body) = policy.body.as_deref() {
+            let at = At::new(&body.expr, body.compiled.as_ref());
+            self.clauses(at, true, policy, show, &mut clauses);
+        }
+        Judged {
+            number,
+            info: &policy.info,
+            text: self.sight.snapshot.policy_text(number),
+            distance: self.sight.distance(policy),
+            clauses,
+        }
+    }
+
+    fn scope(&self, variable: &str, operator: &str, uid: Uid, own: Uid, holds: bool, show: Show) -> Clause<'s> {
+        let sight = self.sight;
+        let mut seen = Vec::new();
+        if show == Show::All || !holds {
+            seen.push(self.variable(
+                if variable == "principal" {
+                    "principal"
+                } else {
+                    "resource"
+                },
+                own,
+            ));
+            if operator == "in" {
+                seen.push(self.groups(variable.to_owned().into(), own));
+            }
+        }
+        Clause {
+            text: format!("{variable} {operator} {}", sight.text(&Val::Entity(uid))).into(),
+            is_negated: false,
+            line: None,
+            outcome: if holds { Outcome::Holds } else { Outcome::Fails },
+            seen,
+            alternatives: Vec::new(),
+        }
+    }
+
+    /// The clauses that all have to hold for a condition to be what is wanted.
+    fn clauses(&self, at: At<'s>, wanted: bool, policy: &'s Policy, show: Show, into: &mut Vec<Clause<'s>>) {
+        match (at.parts(), wanted) {
+            (Parts::And(links), true) | (Parts::Or(links), false) => {
+                links.iter().for_each(|link| self.clauses(*link, wanted, policy, show, into));
+            }
+            (Parts::Not(inner), _) if is_unless(at.expr) || is_compound(inner) => {
+                self.clauses(inner, !wanted, policy, show, into);
+            }
+            (Parts::And(links), false) | (Parts::Or(links), true) => {
+                let mut clause = self.clause(at, wanted, policy, into);
+                let is_unreached = into.iter().any(|before| before.outcome != Outcome::Holds);
+                clause.alternatives = links
+                    .iter()
+                    .map(|link| {
+                        let mut alternative = Vec::new();
+                        self.clauses(*link, wanted, policy, show, &mut alternative);
+                        if is_unreached {
+                            excuse(&mut alternative);
+                        }
+                        alternative
+                    })
+                    .collect();
+                into.push(clause);
+            }
+            _ => {
+                let mut clause = self.clause(at, wanted, policy, into);
+                if show == Show::All || clause.outcome != Outcome::Holds {
+                    self.look(at.expr, at, &mut clause.seen);
+                }
+                into.push(clause);
+            }
+        }
+    }
+
+    fn clause(&self, at: At<'s>, wanted: bool, policy: &'s Policy, before: &[Clause<'s>]) -> Clause<'s> {
+        let outcome = match self.sight.test(at) {
+            Ok(value) if value == wanted => Outcome::Holds,
+            Ok(_) => Outcome::Fails,
+            // Cedar stops at the first that fails, and so never comes here.
+            Err(_) if before.iter().any(|clause| clause.outcome != Outcome::Holds) => Outcome::Unreached,
+            Err(_) => Outcome::Errs(self.sight.complaint(at)),
+        };
+        Clause {
+            text: text(at.expr),
+            is_negated: !wanted,
+            line: line(at.expr, policy),
+            outcome,
+            seen: Vec::new(),
+            alternatives: Vec::new(),
+        }
+    }
+
+    /// The values that a condition sees, in the order of its text.
+    pub(super) fn look(&self, expr: &'s Expr, at: At<'s>, seen: &mut Vec<Seen<'s>>) {
+        debug_assert!(std::ptr::eq(expr, at.expr));
+        match expr.expr_kind() {
+            ExprKind::Var(Var::Principal) => seen.push(self.variable("principal", self.sight.question.principal.uid)),
+            ExprKind::Var(Var::Resource) => seen.push(self.variable("resource", self.sight.question.resource.uid)),
+            ExprKind::Var(Var::Action) => seen.push(self.variable("action", self.sight.question.action)),
+            ExprKind::GetAttr { expr: inner, .. } | ExprKind::HasAttr { expr: inner, .. } => {
+                match (self.sight.fact(at), at.inner(inner)) {
+                    (Some(fact), _) => self.tell(text(expr), &fact, seen),
+                    (None, Some(inner)) => self.look(inner.expr, inner, seen),
+                    (None, None) => {}
+                }
+            }
+            ExprKind::ExtHasAttr { expr: inner, attrs } => {
+                let Some(inner) = at.inner(inner) else { return };
+                let mut names = attrs.iter();
+                let first = names.next().and_then(|name| self.member(inner, name));
+                let mut fact = first;
+                for name in names {
+                    fact = fact
+                        .filter(|fact| self.sight.read(fact).is_some())
+                        .and_then(|fact| self.sight.below(fact, name));
+                }
+                if let Some(fact) = fact {
+                    self.tell(text(expr), &fact, seen);
+                }
+            }
+            ExprKind::BinaryApp { op, .. } => {
+                if let (BinaryOp::GetTag | BinaryOp::HasTag, Some(fact)) = (op, self.sight.fact(at)) {
+                    return self.tell(text(expr), &fact, seen);
+                }
+                let Some([left, right]) = at.operands() else { return };
+                self.look(left.expr, left, seen);
+                if let (BinaryOp::In, Some(Val::Entity(uid))) = (op, self.sight.value(left)) {
+                    seen.push(self.groups(text(left.expr), uid));
+                }
+                self.look(right.expr, right, seen);
+            }
+            ExprKind::And { .. } => match at.second() {
+                // `is … in …`
+                Some(second) => self.look(second.expr, second, seen),
+                None => {}
+            },
+            ExprKind::UnaryApp { arg: inner, .. }
+            | ExprKind::Like { expr: inner, .. }
+            | ExprKind::Is { expr: inner, .. } => {
+                if let Some(inner) = at.inner(inner) {
+                    self.look(inner.expr, inner, seen);
+                }
+            }
+            ExprKind::If { .. } => {
+                if let Parts::If(parts) = at.parts() {
+                    parts.into_iter().for_each(|part| self.look(part.expr, part, seen));
+                }
+            }
+            ExprKind::ExtensionFunctionApp { .. } => {
+                for argument in at.arguments().into_iter().flatten() {
+                    self.look(argument.expr, argument, seen);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A member of what an expression is, whether or not it is there.
+    fn member(&self, inner: At<'s>, name: &'s str) -> Option<Fact<'q, 's>> {
+        if let ExprKind::Var(Var::Context) = inner.expr.expr_kind() {
+            return self.sight.context_member(name);
+        }
+        match self.sight.value(inner)? {
+            Val::Entity(uid) => self.sight.attribute(uid, name),
+            Val::Record(_) => self.sight.within(inner, name),
+            _ => None,
+        }
+    }
+
+    fn tell(&self, expression: Cow<'s, str>, fact: &Fact<'q, 's>, seen: &mut Vec<Seen<'s>>) {
+        let value = match self.sight.read(fact) {
+            Some(value) => Value::Is(self.sight.text(&value)),
+            None if fact.entity().is_some_and(|uid| self.sight.question.entity(uid).is_none()) => Value::NoEntity,
+            None => Value::Missing,
+        };
+        seen.push(Seen {
+            expression,
+            fact: Some(self.sight.fact_name(fact)),
+            value,
+            source: self.sight.source(fact, self.query),
+        });
+    }
+
+    fn variable(&self, name: &'static str, uid: Uid) -> Seen<'s> {
+        Seen {
+            expression: name.into(),
+            fact: None,
+            value: Value::Is(self.sight.text(&Val::Entity(uid))),
+            source: Source::Request(match name {
+                "principal" => crate::engine::Part::Principal,
+                "resource" => crate::engine::Part::Resource,
+                _ => crate::engine::Part::Action,
+            }),
+        }
+    }
+
+    /// What an entity is in.
+    fn groups(&self, expression: Cow<'s, str>, uid: Uid) -> Seen<'s> {
+        let entity = self.sight.question.entity(uid);
+        let groups: SmallVec<[Uid; 8]> = entity.into_iter().flat_map(|entity| entity.ancestors()).collect();
+        let mut text = String::from("[");
+        for (index, group) in groups.iter().take(8).enumerate() {
+            if index > 0 {
+                text.push_str(", ");
+            }
+            text.push_str(&self.sight.text(&Val::Entity(*group)));
+        }
+        if groups.len() > 8 {
+            text.push_str(&format!(", … {} more", groups.len() - 8));
+        }
+        text.push(']');
+        let place = uid.foreign().is_none().then(|| self.sight.snapshot.entities.place(uid)).flatten();
+        Seen {
+            expression,
+            fact: None,
+            value: match entity {
+                Some(_) => Value::In(text),
+                None => Value::NoEntity,
+            },
+            source: place.map_or(Source::Nowhere, |(file, line)| Source::Store { file, line }),
+        }
+    }
+}
+
+/// What errs where Cedar never comes is no error.
+fn excuse(clauses: &mut [Clause<'_>]) {
+    for clause in clauses {
+        if let Outcome::Errs(_) = clause.outcome {
+            clause.outcome = Outcome::Unreached;
+        }
+        clause.alternatives.iter_mut().for_each(|alternative| excuse(alternative));
+    }
+}
+
+/// The text of an expression: its author's, or Cedar's own where it came in JSON.
+pub(super) fn text(expr: &Expr) -> Cow<'_, str> {
+    match core::source(expr) {
+        Some(source) => Cow::Borrowed(source),
+        None => Cow::Owned(expr.to_string()),
+    }
+}
+
+/// The line of an expression, counted from its policy's.
+fn line(expr: &Expr, policy: &Policy) -> Option<usize> {
+    let loc = expr.source_loc()?;
+    let place = &policy.info.place;
+    // A link stands elsewhere than what it links.
+    if policy.info.template.is_some() {
+        return Some(1 + loc.src.get(..loc.start())?.matches('\n').count());
+    }
+    let between = loc.src.get(place.span.offset..loc.start())?;
+    Some(place.line + between.bytes().filter(|byte| *byte == b'\n').count())
+}
+
+/// Whether a `!` is the `unless` of a clause.
+fn is_unless(expr: &Expr) -> bool {
+    core::source(expr).is_some_and(|text| text.starts_with("unless"))
+}
+
+/// Whether a condition is told part by part.
+fn is_compound(at: At<'_>) -> bool {
+    match at.parts() {
+        Parts::And(_) | Parts::Or(_) => true,
+        Parts::Not(inner) => is_compound(inner),
+        Parts::If(_) | Parts::Leaf => false,
+    }
+}
