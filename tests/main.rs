@@ -27,4 +27,5 @@ mod hostile;
 mod model_cases;
 mod protocol;
 mod reload;
+mod searches;
 mod tidy;

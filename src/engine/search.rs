@@ -25,6 +25,9 @@ use super::snapshot::Snapshot;
 use super::value::{Record, Uid, Val};
 use super::vocabulary::{ActionEntry, TypeIx};
 
+/// Candidates that are gone through list by list in any case.
+const FEW: usize = 64;
+
 /// Which side of a question is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sought {
@@ -280,6 +283,8 @@ impl<'s> Asked<'s> {
             postings: &snapshot.entities.postings,
         };
         let known = self.known();
+        // Lists are of what the store has, not of what the request says of one entity.
+        let is_shaped = self.shaped.is_some() && self.ty == self.known_type;
         let (mut permits, mut forbids, mut always) = (Vec::new(), Vec::new(), false);
         let mut never = false;
         let mut plan = Plan::NOTHING;
@@ -304,7 +309,7 @@ impl<'s> Asked<'s> {
                 (Effect::Forbid, _) => forbids.push(number),
                 (Effect::Permit, None) => {
                     let more = planner.policy(scope, node.flatten());
-                    if more.len() > 0 {
+                    if more.len() > 0 || is_shaped {
                         permits.push(number);
                         plan = std::mem::replace(&mut plan, Plan::NOTHING).or(more);
                     }
@@ -327,8 +332,7 @@ impl<'s> Asked<'s> {
         if never {
             plan = Plan::NOTHING;
         }
-        if let (Plan::Lists(lists), Some(_), true) = (&mut plan, &self.shaped, self.ty == self.known_type) {
-            // Lists are of what the store has, not of what the request says of one entity.
+        if let (Plan::Lists(lists), true) = (&mut plan, is_shaped) {
             lists.push(List::One(self.known));
         }
         (self.permits, self.forbids, self.always) = (permits, forbids, always);
@@ -349,9 +353,10 @@ impl<'s> Asked<'s> {
         }
         let table = &snapshot.entities.table;
         let all = snapshot.entities.postings.get(key_of_type(self.ty)).map(List::Posted);
+        // Lists that hold most of what there is take longer than all of it.
+        let is_narrow = plan.len() <= FEW.max(self.count() / 2);
         let lists = match plan {
-            // Several lists that hold most of what there is take longer than all of it.
-            Plan::Lists(lists) if lists.len() < 2 || Plan::Lists(lists.clone()).len() < self.count() / 2 => lists,
+            Plan::Lists(lists) if is_narrow => lists,
             _ => all.into_iter().collect(),
         };
         Candidates::Stored(Walk::new(table, self.ty, lists))
