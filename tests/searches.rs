@@ -275,7 +275,8 @@ fn one_entity_on_both_sides_is_what_the_request_makes_of_it() {
         ..Options::default()
     };
     let policies = "permit (principal, action == Action::\"mind\", resource) when { resource.role == \"owner\" };
-                    permit (principal, action == Action::\"mind\", resource) when { resource.age == 3 };";
+                    permit (principal, action == Action::\"mind\", resource) when { resource.age == 3 };
+                    permit (principal, action == Action::\"mind\", resource) when { principal.role == \"keeper\" };";
     let snapshot = snapshot(policies, &options);
     let properties = Json::read(br#"{"role":"owner"}"#, 4).expect("JSON");
     let mut query = Query::plain(("User", "u11"), "mind", ("User", ""));
@@ -287,6 +288,12 @@ fn one_entity_on_both_sides_is_what_the_request_makes_of_it() {
     query.principal.properties = Some(&properties);
     let (found, _) = search(&snapshot, &query, Sought::Resources);
     assert!(found.is_empty(), "{found:?}");
+    // The same the other way round.
+    let properties = Json::read(br#"{"role":"keeper"}"#, 4).expect("JSON");
+    let mut query = Query::plain(("User", ""), "mind", ("User", "u11"));
+    query.resource.properties = Some(&properties);
+    let (found, _) = search(&snapshot, &query, Sought::Principals);
+    assert_eq!(found, ["u11"]);
 }
 
 #[test]
