@@ -214,11 +214,7 @@ impl<'s> Asking<'s> {
     /// # Errors
     /// Those of [`Snapshot::decide`].
     pub fn decide(&mut self, query: &Query<'_>) -> Result<Decision, Problem> {
-        let mut brought = Brought::default();
-        match self.snapshot.resolve(query, &mut brought, self.last.as_mut())? {
-            Ok(resolved) => Ok(self.snapshot.evaluate(&resolved, &brought, By::Compiled)),
-            Err(cause) => Ok(Decision::without_policies(cause)),
-        }
+        self.snapshot.decide_after(self.last.as_mut(), query)
     }
 }
 
@@ -239,11 +235,7 @@ impl Snapshot {
     /// A value of the question has another type than the schema declares, or a required member of the context is
     /// missing.
     pub fn decide(&self, query: &Query<'_>) -> Result<Decision, Problem> {
-        let mut brought = Brought::default();
-        match self.resolve(query, &mut brought, None)? {
-            Ok(resolved) => Ok(self.evaluate(&resolved, &brought, By::Compiled)),
-            Err(cause) => Ok(Decision::without_policies(cause)),
-        }
+        self.decide_after(None, query)
     }
 
     /// For one question.
@@ -308,6 +300,19 @@ impl Snapshot {
             principal: self.vocabulary.type_entry(environment.principal).name.clone(),
             action: self.vocabulary.action_entry(environment.action).name.clone(),
             resource: self.vocabulary.type_entry(environment.resource).name.clone(),
+        }
+    }
+
+    /// Decides a question, and looks up what it shares with the last one only once.
+    fn decide_after<'s>(
+        &'s self,
+        last: Option<&mut [Option<Looked<'s>>; 2]>,
+        query: &Query<'_>,
+    ) -> Result<Decision, Problem> {
+        let mut brought = Brought::default();
+        match self.resolve(query, &mut brought, last)? {
+            Ok(resolved) => Ok(self.evaluate(&resolved, &brought, By::Compiled)),
+            Err(cause) => Ok(Decision::without_policies(cause)),
         }
     }
 
