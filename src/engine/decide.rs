@@ -54,6 +54,8 @@ pub enum Cause {
     UnknownName,
     /// The schema does not let this action be done by such a principal to such a resource.
     NotApplicable,
+    /// A policy erred as it was compiled and has a value for Cedar's evaluator.
+    Disagreed,
     /// Two evaluators disagreed on such a question before.
     Distrusted,
 }
@@ -535,13 +537,7 @@ impl Snapshot {
                 .get_or_insert_with(|| Reference::new(question, action, bucket, &self.vocabulary, &self.index));
             match (reference.holds(&body.expr), compiled) {
                 (Err(message), _) => tally.errs(number, policy, message),
-                (Ok(holds), Some(_)) => {
-                    // Whichever is right, a prohibition that holds for one of the two holds.
-                    if holds && policy.info.effect == Effect::Forbid {
-                        tally.holds(number, policy);
-                    }
-                    tally.errs(number, policy, "evaluates for Cedar, and not as it was compiled".to_owned());
-                }
+                (Ok(_), Some(_)) => tally.disagrees(number),
                 (Ok(true), None) => tally.holds(number, policy),
                 (Ok(false), None) => {}
             }
@@ -575,6 +571,8 @@ struct Tally {
     forbids: Numbers8,
     erring_forbids: Numbers8,
     errors: Vec<PolicyError>,
+    /// Whether a policy erred as it was compiled and has a value for Cedar's evaluator.
+    is_disputed: bool,
 }
 
 impl Tally {
@@ -595,11 +593,21 @@ impl Tally {
         });
     }
 
+    fn disagrees(&mut self, number: u32) {
+        self.is_disputed = true;
+        self.errors.push(PolicyError {
+            policy: number,
+            message: "evaluates for Cedar, and not as it was compiled".to_owned(),
+        });
+    }
+
     fn decide(mut self, erring_forbid: ErringForbid) -> Decision {
         if erring_forbid == ErringForbid::Skipped {
             self.erring_forbids.clear();
         }
         let (cause, mut determining) = match (self.forbids.is_empty(), self.erring_forbids.is_empty()) {
+            // Whichever of the two is right, nobody is allowed anything on the word of one.
+            _ if self.is_disputed => (Cause::Disagreed, Numbers8::new()),
             (false, _) => {
                 self.forbids.append(&mut self.erring_forbids);
                 (Cause::Forbidden, self.forbids)

@@ -224,12 +224,16 @@ impl Index {
         }
     }
 
-    pub(super) fn plant_mistake(&mut self, id: &str) -> bool {
+    pub(super) fn plant(&mut self, mistake: Mistake, id: &str) -> bool {
         let policy = self.policies.iter_mut().find(|policy| *policy.info.id == *id);
         let policy = policy.and_then(Arc::get_mut);
         let body = policy.and_then(|policy| policy.body.as_mut()).and_then(Arc::get_mut);
         body.is_some_and(|body| {
-            body.compiled = body.compiled.take().map(|node| Node::Not(Box::new(node)));
+            body.compiled = body.compiled.take().map(|node| match mistake {
+                Mistake::Contrary => Node::Not(Box::new(node)),
+                // A truth value has no negative.
+                Mistake::Error => Node::Negate(Box::new(node)),
+            });
             body.compiled.is_some()
         })
     }
@@ -247,6 +251,16 @@ impl Index {
     pub(super) fn environments(&self) -> impl Iterator<Item = (Environment, &Bucket)> {
         self.buckets.iter().map(|(environment, bucket)| (*environment, bucket))
     }
+}
+
+/// How a policy is compiled wrong, for tests.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Mistake {
+    /// It holds where it does not, and the other way round.
+    Contrary,
+    /// It always errs.
+    Error,
 }
 
 fn environments(vocabulary: &Vocabulary) -> HashMap<Environment, Bucket> {
