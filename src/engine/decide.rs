@@ -15,7 +15,7 @@ use super::json::Json;
 use super::listing::RequestEnvironment;
 use super::options::{ErringForbid, RequestProperties};
 use super::query::{Action, Entity, Part, Problem, Query};
-use super::reference::Reference;
+use super::reference::{self, Reference};
 use super::snapshot::Snapshot;
 use super::table::Table;
 use super::value::{Cell, Record, Tail, Uid, Val};
@@ -514,7 +514,7 @@ impl Snapshot {
 
     fn tally(&self, question: &Question<'_>, action: &ActionEntry, bucket: &Bucket, by: By) -> Tally {
         let mut tally = Tally::default();
-        // Made only for what has no compiled form, and for the words of what errs.
+        // Made only for what has no compiled form, and for the words of nearly all that errs.
         let mut reference = None;
         bucket.visit(&question.principal, &question.resource, |number| {
             let policy = &self.index.policies[number as usize];
@@ -531,7 +531,11 @@ impl Snapshot {
             match compiled {
                 Some(Ok(true)) => return tally.holds(number, policy),
                 Some(Ok(false)) => return,
-                Some(Err(Erred)) | None => {}
+                Some(Err(Erred::NoEntity(uid))) if !opens(policy, self.options.erring_forbid) => {
+                    let message = reference::no_entity(uid, question, &self.vocabulary, &self.index);
+                    return tally.errs(number, policy, message);
+                }
+                Some(Err(_)) | None => {}
             }
             let reference = reference
                 .get_or_insert_with(|| Reference::new(question, action, bucket, &self.vocabulary, &self.index));
@@ -544,6 +548,11 @@ impl Snapshot {
         });
         tally
     }
+}
+
+/// Whether more may be allowed because a policy errs: then it has to err for Cedar's evaluator too.
+fn opens(policy: &Policy, erring_forbid: ErringForbid) -> bool {
+    policy.info.effect == Effect::Forbid && erring_forbid == ErringForbid::Skipped
 }
 
 fn side<'a>(uid: Uid, shaped: &'a Option<Vec<u8>>, stored: Option<EntityView<'a>>) -> Side<'a> {

@@ -17,7 +17,7 @@ use super::core::{
 use super::evaluate::Side;
 use super::options::Evaluator;
 use super::policies::{PoliciesRead, PolicyInfo};
-use super::program::{Compiler, Node};
+use super::program::{Binary, Compiler, Node};
 use super::shape::Symbols;
 use super::validate::{Levels, Reach};
 use super::value::Uid;
@@ -233,6 +233,9 @@ impl Index {
                 Mistake::Contrary => Node::Not(Box::new(node)),
                 // A truth value has no negative.
                 Mistake::Error => Node::Negate(Box::new(node)),
+                Mistake::Look => {
+                    Node::Binary(Binary::GetTag, Box::new([Node::Principal, Node::String(Box::default())]))
+                }
             });
             body.compiled.is_some()
         })
@@ -261,6 +264,8 @@ pub enum Mistake {
     Contrary,
     /// It always errs.
     Error,
+    /// It looks into the principal, which may not exist.
+    Look,
 }
 
 fn environments(vocabulary: &Vocabulary) -> HashMap<Environment, Bucket> {

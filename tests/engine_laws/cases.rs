@@ -296,25 +296,30 @@ fn an_erring_forbid_forbids_two_hundred_times_out_of_two_hundred() {
 fn a_forbid_that_holds_for_cedar_alone_allows_nothing() {
     let schema = "entity User = { level: Long }; action read appliesTo { principal: [User], resource: [User] };";
     let policies = "@id(\"grant\") permit(principal, action, resource);
-        @id(\"high\") forbid(principal, action, resource) when { principal.level > 3 };";
+        @id(\"high\") forbid(principal, action, resource) when { resource.level > 3 };";
     let entities = [json!([entity(("User", "u"), json!({ "level": 4 }), &[])])];
     let sources = sources(schema, &[policies], &entities);
-    for erring_forbid in [ErringForbid::Forbids, ErringForbid::Skipped] {
+    for (mistake, principal, erring_forbid, expected) in [
+        (Mistake::Error, "u", ErringForbid::Forbids, Cause::Disagreed),
+        (Mistake::Error, "u", ErringForbid::Skipped, Cause::Disagreed),
+        // Of an entity that does not exist Cedar is asked only where the error may allow something.
+        (Mistake::Look, "nobody", ErringForbid::Forbids, Cause::ForbidErred),
+        (Mistake::Look, "nobody", ErringForbid::Skipped, Cause::Disagreed),
+    ] {
         let options = Options {
             erring_forbid,
             ..Options::default()
         };
         let mut snapshot = Snapshot::compile(&sources, &options).expect("good sources");
-        assert!(snapshot.plant(Mistake::Error, "high"), "a policy with a compiled form");
-        let query = Query::plain(("User", "u"), "read", ("User", "u"));
+        assert!(snapshot.plant(mistake, "high"), "a policy with a compiled form");
+        let query = Query::plain(("User", principal), "read", ("User", "u"));
         let decision = snapshot.decide(&query).expect("no values, no problem");
-        assert_eq!(decision.cause, Cause::Disagreed, "{erring_forbid:?}");
-        assert!(!decision.is_allowed() && decision.determining.is_empty(), "{decision:?}");
+        assert_eq!(decision.cause, expected, "{mistake:?}, {erring_forbid:?}");
         let told: Vec<&str> = decision.errors.iter().map(|error| &*snapshot.policy(error.policy).id).collect();
-        assert_eq!(told, ["high"]);
+        assert_eq!(told, ["high"], "{mistake:?}, {erring_forbid:?}");
         let comparison = snapshot.compare(&query).expect("no values, no problem");
-        assert!(!comparison.agrees());
-        assert_eq!(comparison.reference.cause, Cause::Forbidden);
+        assert!(!comparison.agrees(), "{mistake:?}, {erring_forbid:?}");
+        assert_eq!(comparison.reference.cause, Cause::Forbidden, "{mistake:?}, {erring_forbid:?}");
     }
 }
 
