@@ -40,6 +40,8 @@ mod snapshot;
 pub use decide::{Asking, Cause, Comparison, Decision, Effect, PolicyError};
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, Severity};
+#[doc(hidden)]
+pub use index::Mistake;
 pub use listing::RequestEnvironment;
 pub use options::{ErringForbid, Evaluator, Options, RequestProperties, ShortNames, UnknownParents};
 pub use policies::PolicyInfo;

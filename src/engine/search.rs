@@ -406,17 +406,21 @@ impl<'s> Asked<'s> {
     fn holds(&self, policy: &Policy, question: &Question<'_>, reference: &mut Option<Reference>) -> bool {
         let Some(body) = &policy.body else { return true };
         let errs = policy.info.effect == Effect::Forbid && self.snapshot.options.erring_forbid == ErringForbid::Forbids;
-        if let Some(node) = &body.compiled {
-            match question.test(node) {
-                Ok(holds) => return holds,
-                // Whatever Cedar says of it, it forbids, or it does not permit.
-                Err(_) if errs || policy.info.effect == Effect::Permit => return errs,
-                Err(_) => {}
-            }
+        let compiled = body.compiled.as_ref().map(|node| question.test(node));
+        match compiled {
+            Some(Ok(holds)) => return holds,
+            // Whatever Cedar says of it, it forbids, or it does not permit.
+            Some(Err(_)) if errs || policy.info.effect == Effect::Permit => return errs,
+            Some(Err(_)) | None => {}
         }
         let Snapshot { vocabulary, index, .. } = self.snapshot;
         let reference =
             reference.get_or_insert_with(|| Reference::new(question, self.action, self.bucket, vocabulary, index));
-        reference.holds(&body.expr).unwrap_or(errs)
+        match (reference.holds(&body.expr), compiled) {
+            (Err(_), _) => errs,
+            // The two disagree, and nobody is allowed anything on the word of one.
+            (Ok(_), Some(_)) => true,
+            (Ok(holds), None) => holds,
+        }
     }
 }
