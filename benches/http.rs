@@ -4,49 +4,19 @@
 //! server, gatepost, and the load. Rounds of all servers take turns, and ratios are taken round by round.
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
-#[path = "http/distinct.rs"]
-mod distinct;
-#[path = "http/load.rs"]
-mod load;
-#[path = "shared/mode.rs"]
-mod mode;
-#[path = "http/parts.rs"]
-mod parts;
-#[path = "http/pin.rs"]
-mod pin;
-#[path = "http/plan.rs"]
-mod plan;
-#[path = "shared/questions.rs"]
-mod questions;
-#[path = "shared/rounds.rs"]
-mod rounds;
-#[path = "http/servers.rs"]
-mod servers;
+#[path = "http/bench.rs"]
+mod bench;
 
-use load::{Asked, Measured};
-use mode::Mode;
-use parts::Server;
-use pin::Pins;
-use plan::Plan;
-use rounds::{median, ratio};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use bench::load::{Asked, Measured};
+use bench::{Pins, Plan, Server, median, ratio};
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if parts::run(&words) {
-        return;
-    }
     let usual = Plan {
         rounds: 7,
         seconds: 2.0,
         connections: 64,
     };
-    if let Some(plan) = Plan::read("http", &words, usual, Mode::of_this_run()) {
-        compare(&plan);
-    }
+    bench::run("http", usual, compare);
 }
 
 fn compare(plan: &Plan) {

@@ -14,6 +14,8 @@ mod made;
 mod mode;
 #[path = "size/process.rs"]
 mod process;
+#[path = "shared/random.rs"]
+mod random;
 #[path = "size/sizes.rs"]
 mod sizes;
 
@@ -30,6 +32,7 @@ use gatepost::store::{Live, Loader, LoaderSettings};
 use made::{Made, Plan};
 use mode::Mode;
 use process::{peak_kib, reset_peak, resident_kib};
+use random::Random;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -181,7 +184,7 @@ fn one_change(live: &Live, made: &Made) {
 fn decide_for(live: &Live, made: &Made, seconds: f64) -> Vec<u64> {
     let started = Instant::now();
     let mut nanos = Vec::new();
-    let mut random = made::Random(7);
+    let mut random = Random(7);
     while started.elapsed().as_secs_f64() < seconds {
         for _ in 0..1_000 {
             let (user, datastore) = (random.below(made.plan.users), random.below(made.plan.datastores));

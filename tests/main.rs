@@ -29,4 +29,5 @@ mod openapi;
 mod protocol;
 mod reload;
 mod search;
+mod searches;
 mod tidy;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use gatepost::app::MODEL;
 
+use crate::random::Random;
+
 /// How large.
 pub(crate) struct Plan {
     pub(crate) users: usize,
@@ -31,19 +33,6 @@ impl Plan {
     pub(crate) fn active_user(&self, number: usize) -> usize {
         let user = number % self.users;
         user - usize::from(user % 50 == 49)
-    }
-}
-
-/// Pseudo-random numbers (SplitMix64).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % limit as u64) as usize
     }
 }
 

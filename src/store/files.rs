@@ -414,8 +414,8 @@ impl Stamp {
         }
     }
 
-    /// Whether the last change lies so far before a moment that another one would get another time: clocks of file systems tick
-    /// some hundred times a second.
+    /// Whether the last change lies so far before a moment that another one would get another time: clocks of file
+    /// systems tick some hundred times a second.
     fn is_settled(&self, now: SystemTime) -> bool {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let changed = i128::from(self.changed.0) * 1_000_000_000 + i128::from(self.changed.1);

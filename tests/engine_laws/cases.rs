@@ -3,8 +3,8 @@
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, Request};
 use gatepost::engine::json::Json;
 use gatepost::engine::{
-    Cause, Fault, Faults, Options, Problem, Query, RequestProperties, Severity, ShortNames, Snapshot, Sources, Text,
-    UnknownParents,
+    Cause, ErringForbid, Fault, Faults, Mistake, Options, Problem, Query, RequestProperties, Severity, ShortNames,
+    Snapshot, Sources, Text, UnknownParents,
 };
 use serde_json::{Value, json};
 
@@ -258,7 +258,7 @@ fn an_erring_forbid_forbids_two_hundred_times_out_of_two_hundred() {
     let sources = sources(schema, &[&policies.join("\n")], &[Value::Array(members.clone())]);
     let closing = compile(&sources).expect("erring is no fault of types");
     let skipping = Options {
-        erring_forbid: gatepost::engine::ErringForbid::Skipped,
+        erring_forbid: ErringForbid::Skipped,
         ..Options::default()
     };
     let skipping = Snapshot::compile(&sources, &skipping).expect("the same sources");
@@ -290,6 +290,37 @@ fn an_erring_forbid_forbids_two_hundred_times_out_of_two_hundred() {
         stock += usize::from(response.decision() == cedar_policy::Decision::Allow);
     }
     assert_eq!((ours, skipped, stock), (0, 200, 200));
+}
+
+#[test]
+fn a_forbid_that_holds_for_cedar_alone_allows_nothing() {
+    let schema = "entity User = { level: Long }; action read appliesTo { principal: [User], resource: [User] };";
+    let policies = "@id(\"grant\") permit(principal, action, resource);
+        @id(\"high\") forbid(principal, action, resource) when { resource.level > 3 };";
+    let entities = [json!([entity(("User", "u"), json!({ "level": 4 }), &[])])];
+    let sources = sources(schema, &[policies], &entities);
+    for (mistake, principal, erring_forbid, expected) in [
+        (Mistake::Error, "u", ErringForbid::Forbids, Cause::Disagreed),
+        (Mistake::Error, "u", ErringForbid::Skipped, Cause::Disagreed),
+        // Of an entity that does not exist Cedar is asked only where the error may allow something.
+        (Mistake::Look, "nobody", ErringForbid::Forbids, Cause::ForbidErred),
+        (Mistake::Look, "nobody", ErringForbid::Skipped, Cause::Disagreed),
+    ] {
+        let options = Options {
+            erring_forbid,
+            ..Options::default()
+        };
+        let mut snapshot = Snapshot::compile(&sources, &options).expect("good sources");
+        assert!(snapshot.plant(mistake, "high"), "a policy with a compiled form");
+        let query = Query::plain(("User", principal), "read", ("User", "u"));
+        let decision = snapshot.decide(&query).expect("no values, no problem");
+        assert_eq!(decision.cause, expected, "{mistake:?}, {erring_forbid:?}");
+        let told: Vec<&str> = decision.errors.iter().map(|error| &*snapshot.policy(error.policy).id).collect();
+        assert_eq!(told, ["high"], "{mistake:?}, {erring_forbid:?}");
+        let comparison = snapshot.compare(&query).expect("no values, no problem");
+        assert!(!comparison.agrees(), "{mistake:?}, {erring_forbid:?}");
+        assert_eq!(comparison.reference.cause, Cause::Forbidden, "{mistake:?}, {erring_forbid:?}");
+    }
 }
 
 #[test]
