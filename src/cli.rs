@@ -3,6 +3,7 @@
 mod authorize;
 mod bench;
 mod check;
+mod explain;
 mod init;
 mod progress;
 mod render;
@@ -25,7 +26,7 @@ const SUCCESS: u8 = 0;
 const FAILURE: u8 = 1;
 /// The command line or the settings are wrong. clap uses the same.
 const USAGE: u8 = 2;
-/// `authorize`: the answer is deny.
+/// `authorize`, `explain`: the answer is deny.
 const DENY: u8 = 3;
 
 /// Policy-as-code authorization beside your application: Cedar policies and an entity store, read from files, asked over
@@ -54,6 +55,8 @@ enum Command {
     Check(CheckArgs),
     /// Decide one question, without a server.
     Authorize(AuthorizeArgs),
+    /// Say why the answer to one question is what it is, and what would turn it.
+    Explain(ExplainArgs),
     /// Write a new root to start from.
     Init(InitArgs),
     /// Wait until a sidecar is ready: also a health check for containers.
@@ -117,6 +120,33 @@ struct CheckArgs {
 struct AuthorizeArgs {
     #[command(flatten)]
     root: RootArgs,
+    #[command(flatten)]
+    question: QuestionArgs,
+    /// How to show the answer.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 allow, 3 deny, 1 the files or the question have a fault, 2 wrong usage or settings.\n\n\
+                  Examples:\n  gatepost explain --principal user:emi@example.com --action runOperation --resource datastore:ledger\n  \
+                  gatepost explain demo --request question.json --format markdown\n\n\
+                  docs/explain.md says how to read it."
+)]
+struct ExplainArgs {
+    #[command(flatten)]
+    root: RootArgs,
+    #[command(flatten)]
+    question: QuestionArgs,
+    /// How to show the explanation.
+    #[arg(long, value_enum, default_value_t = explain::Format::Text)]
+    format: explain::Format,
+}
+
+/// One question, in flags or in a file.
+#[derive(Debug, Args)]
+struct QuestionArgs {
     /// Who asks: `Type::"id"` or `type:id`.
     #[arg(long, value_name = "ENTITY", required_unless_present = "request")]
     principal: Option<String>,
@@ -132,9 +162,6 @@ struct AuthorizeArgs {
     /// A file with the body of an AuthZEN evaluation; `-` for standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["principal", "action", "resource"])]
     request: Option<PathBuf>,
-    /// How to show the answer.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -226,6 +253,7 @@ impl Arguments {
             Command::Serve(args) => serve::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Authorize(args) => authorize::run(&args),
+            Command::Explain(args) => explain::run(&args),
             Command::Init(args) => init::run(&args),
             Command::Wait(args) => wait::run(&args),
             Command::Bench(args) => bench::run(&args),

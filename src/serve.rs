@@ -10,6 +10,7 @@ mod accept;
 mod authzen;
 mod compare;
 mod connections;
+mod explain;
 mod framing;
 mod guard;
 mod listen;
@@ -24,6 +25,10 @@ mod tally;
 pub use accept::{Server, serve};
 pub use authzen::{CursorKey, OlderCursor, read_question};
 pub use compare::{CompareSettings, Comparisons};
+pub use explain::{
+    ChoiceDocument, ClauseDocument, DroppedDocument, EntityDocument, ErrorDocument, ExplainDocument, PathDocument,
+    PolicyDocument, RemedyDocument, SeenDocument, SourceDocument, StepDocument, explain_document,
+};
 pub use guard::Hosts;
 pub use listen::{Address, BindError, Listener, bind};
 pub use routes::{ROUTES, Route};

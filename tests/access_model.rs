@@ -9,7 +9,7 @@ use crate::model_cases::{AMENDMENTS, Amendment, CASES, Case};
 use crate::support::{Client, EVALUATION, Root, Sidecar};
 
 /// The files of a model, changed by name.
-fn files(changed: &[(&str, String)]) -> Vec<File> {
+pub(crate) fn files(changed: &[(&str, String)]) -> Vec<File> {
     MODEL
         .iter()
         .map(|(name, content)| {
@@ -39,7 +39,7 @@ fn content(name: &str) -> &'static str {
 }
 
 /// The document of an account with its `active` as an amendment has it.
-fn amended(amendment: &Amendment) -> (&'static str, String) {
+pub(crate) fn amended(amendment: &Amendment) -> (&'static str, String) {
     let name = match amendment.account.0 {
         "User" => "entities/people.yaml",
         _ => "entities/service_users.yaml",

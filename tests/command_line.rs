@@ -270,6 +270,7 @@ fn help_teaches() {
         "serve",
         "check",
         "authorize",
+        "explain",
         "init",
         "wait",
         "bench",

@@ -22,6 +22,7 @@ mod clinic_cases;
 mod command_line;
 mod comparing;
 mod engine_laws;
+mod explain;
 mod growth;
 mod hostile;
 mod model_cases;

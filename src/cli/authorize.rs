@@ -6,9 +6,11 @@ use std::path::Path;
 use serde_json::json;
 
 use super::render::{self, Stream};
-use super::{AuthorizeArgs, DENY, FAILURE, Format, SUCCESS, USAGE, check, print, print_error, refuse_settings};
+use super::{
+    AuthorizeArgs, DENY, FAILURE, Format, QuestionArgs, SUCCESS, USAGE, check, print, print_error, refuse_settings,
+};
 use crate::engine::json::Json;
-use crate::engine::{Cause, Decision, Entity, Query, Snapshot};
+use crate::engine::{Cause, Decision, Entity, Problem, Query, Snapshot};
 use crate::serve::read_question;
 
 pub(super) fn run(args: &AuthorizeArgs) -> u8 {
@@ -25,12 +27,8 @@ pub(super) fn run(args: &AuthorizeArgs) -> u8 {
             return FAILURE;
         }
     };
-    let depth_max = settings.serve.limits.json_depth_max;
-    let decided = match &args.request {
-        Some(path) => from_request(&snapshot, path, depth_max),
-        None => from_flags(&snapshot, args, depth_max),
-    };
-    match decided {
+    let decide = |query: &Query<'_>| snapshot.decide(query);
+    match ask(&args.question, settings.serve.limits.json_depth_max, decide) {
         Ok(decision) => {
             show(&snapshot, &decision, args.format);
             if decision.is_allowed() { SUCCESS } else { DENY }
@@ -42,9 +40,10 @@ pub(super) fn run(args: &AuthorizeArgs) -> u8 {
     }
 }
 
-struct Refused {
-    message: String,
-    code: u8,
+/// Why a question could not be asked.
+pub(super) struct Refused {
+    pub(super) message: String,
+    pub(super) code: u8,
 }
 
 impl Refused {
@@ -63,7 +62,24 @@ impl Refused {
     }
 }
 
-fn from_request(snapshot: &Snapshot, path: &Path, depth_max: usize) -> Result<Decision, Refused> {
+/// Asks what the arguments say.
+pub(super) fn ask<T>(
+    args: &QuestionArgs,
+    depth_max: usize,
+    answer: impl FnOnce(&Query<'_>) -> Result<T, Problem>,
+) -> Result<T, Refused> {
+    let answer = |query: &Query<'_>| answer(query).map_err(|problem| Refused::question(problem.to_string()));
+    match &args.request {
+        Some(path) => ask_request(path, depth_max, answer),
+        None => ask_flags(args, depth_max, answer),
+    }
+}
+
+fn ask_request<T>(
+    path: &Path,
+    depth_max: usize,
+    answer: impl FnOnce(&Query<'_>) -> Result<T, Refused>,
+) -> Result<T, Refused> {
     let mut body = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut body)
@@ -73,10 +89,14 @@ fn from_request(snapshot: &Snapshot, path: &Path, depth_max: usize) -> Result<De
     read.map_err(|error| Refused::question(format!("cannot read `{}`: {error}", path.display())))?;
     let json = Json::read(&body, depth_max).map_err(|error| Refused::question(error.to_string()))?;
     let query = read_question(&json).map_err(Refused::question)?;
-    snapshot.decide(&query).map_err(|problem| Refused::question(problem.to_string()))
+    answer(&query)
 }
 
-fn from_flags(snapshot: &Snapshot, args: &AuthorizeArgs, depth_max: usize) -> Result<Decision, Refused> {
+fn ask_flags<T>(
+    args: &QuestionArgs,
+    depth_max: usize,
+    answer: impl FnOnce(&Query<'_>) -> Result<T, Refused>,
+) -> Result<T, Refused> {
     // clap requires the three of them where there is no request.
     let given = |flag: &Option<String>| flag.clone().unwrap_or_default();
     let principal = entity("--principal", &given(&args.principal))?;
@@ -92,7 +112,7 @@ fn from_flags(snapshot: &Snapshot, args: &AuthorizeArgs, depth_max: usize) -> Re
         context: context.as_ref(),
         ..Query::plain((&principal.0, &principal.1), &action, (&resource.0, &resource.1))
     };
-    snapshot.decide(&query).map_err(|problem| Refused::question(problem.to_string()))
+    answer(&query)
 }
 
 /// `User::"ana"`, `App::User::"ana"`, or `user:ana`.

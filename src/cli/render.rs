@@ -14,14 +14,18 @@ pub(super) enum Stream {
     Error,
 }
 
-/// A fault with its line underlined, as Cedar's own tools show them.
-pub(super) fn fault(fault: &Fault, stream: Stream) -> String {
+/// Whether text on a stream has colours: on a terminal, unless `NO_COLOR` is set.
+pub(super) fn is_coloured(stream: Stream) -> bool {
     let on_terminal = match stream {
         Stream::Output => std::io::stdout().is_terminal(),
         Stream::Error => std::io::stderr().is_terminal(),
     };
-    let coloured = on_terminal && std::env::var_os("NO_COLOR").is_none();
-    let theme = if coloured {
+    on_terminal && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// A fault with its line underlined, as Cedar's own tools show them.
+pub(super) fn fault(fault: &Fault, stream: Stream) -> String {
+    let theme = if is_coloured(stream) {
         GraphicalTheme::unicode()
     } else {
         GraphicalTheme::unicode_nocolor()

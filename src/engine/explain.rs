@@ -50,7 +50,8 @@ pub struct Explanation<'s> {
     pub nearest: Vec<Judged<'s>>,
     /// How many permits there are for such questions.
     pub permits: usize,
-    /// Changes of one fact that turn the answer, each of them tried: those for narrow policies first.
+    /// Changes of one fact that turn the answer, each of them tried: those that reach least far first, of narrow
+    /// policies before wide ones.
     pub remedies: Vec<Remedy<'s>>,
     /// Whether some changes were not tried.
     pub remedies_cut: bool,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::sight::{At, Fact, Parts, Sight};
+use super::words::quote;
 use super::{Clause, Judged, Outcome, Seen, Source, Value};
 use crate::engine::core::{self, BinaryOp, Expr, ExprKind, Var};
 use crate::engine::index::{Policy, Scope};
@@ -175,7 +176,7 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
             ExprKind::Var(Var::Action) => seen.push(self.variable("action", self.sight.question.action)),
             ExprKind::GetAttr { expr: inner, .. } | ExprKind::HasAttr { expr: inner, .. } => {
                 match (self.sight.fact(at), at.inner(inner)) {
-                    (Some(fact), _) => self.tell(text(expr), &fact, seen),
+                    (Some(fact), _) => self.tell(read(expr), &fact, seen),
                     (None, Some(inner)) => self.look(inner.expr, inner, seen),
                     (None, None) => {}
                 }
@@ -191,25 +192,26 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
                         .and_then(|fact| self.sight.below(fact, name));
                 }
                 if let Some(fact) = fact {
-                    self.tell(text(expr), &fact, seen);
+                    self.tell(read(expr), &fact, seen);
                 }
             }
             ExprKind::BinaryApp { op, .. } => {
                 if let (BinaryOp::GetTag | BinaryOp::HasTag, Some(fact)) = (op, self.sight.fact(at)) {
-                    return self.tell(text(expr), &fact, seen);
+                    return self.tell(read(expr), &fact, seen);
                 }
                 let Some([left, right]) = at.operands() else { return };
                 self.look(left.expr, left, seen);
                 if let (BinaryOp::In, Some(Val::Entity(uid))) = (op, self.sight.value(left)) {
-                    seen.push(self.groups(text(left.expr), uid));
+                    seen.push(self.groups(read(left.expr), uid));
                 }
                 self.look(right.expr, right, seen);
             }
-            ExprKind::And { .. } => match at.second() {
-                // `is … in …`
-                Some(second) => self.look(second.expr, second, seen),
-                None => {}
-            },
+            // `is … in …`
+            ExprKind::And { .. } => {
+                if let Some(second) = at.second() {
+                    self.look(second.expr, second, seen);
+                }
+            }
             ExprKind::UnaryApp { arg: inner, .. }
             | ExprKind::Like { expr: inner, .. }
             | ExprKind::Is { expr: inner, .. } => {
@@ -314,6 +316,41 @@ pub(super) fn text(expr: &Expr) -> Cow<'_, str> {
         Some(source) => Cow::Borrowed(source),
         None => Cow::Owned(expr.to_string()),
     }
+}
+
+/// The text of what reads a fact. Cedar gives `resource.owner` the place of all of `resource.owner.groups.contains(…)`,
+/// so what is made of names is written from them.
+fn read(expr: &Expr) -> Cow<'_, str> {
+    let mut names = Vec::new();
+    let mut rest = expr;
+    let root = loop {
+        match rest.expr_kind() {
+            ExprKind::GetAttr { expr, attr } | ExprKind::HasAttr { expr, attr } => {
+                names.push(attr);
+                rest = expr;
+            }
+            ExprKind::ExtHasAttr { expr, attrs } => {
+                names.extend(attrs.iter().rev());
+                rest = expr;
+            }
+            ExprKind::Var(var) => break var.to_string(),
+            ExprKind::Lit(literal) => break literal.to_string(),
+            _ if names.is_empty() => return text(expr),
+            _ => return Cow::Owned(expr.to_string()),
+        }
+    };
+    let path = names.iter().rev().fold(root, |mut path, name| {
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            path.push('.');
+            path.push_str(name);
+        } else {
+            path.push('[');
+            quote(&mut path, name);
+            path.push(']');
+        }
+        path
+    });
+    Cow::Owned(path)
 }
 
 /// The line of an expression, counted from its policy's.

@@ -1,5 +1,7 @@
 //! The ways in which a permit comes to hold: chains of parents, elements of sets, and other clauses.
 
+use std::borrow::Cow;
+
 use super::clause::{Judge, text};
 use super::sight::{At, Parts};
 use super::{FactName, Named, Path, Step, Value};
@@ -75,7 +77,7 @@ impl<'a, 'q, 's: 'q> Paths<'a, 'q, 's> {
                 Scope::In(group) => {
                     let text = format!("{variable} in {}", self.judge.sight.text(&Val::Entity(group)));
                     let mut steps = Vec::new();
-                    self.chains(uid, group, &text.into(), None, &mut steps);
+                    self.chains(uid, group, text.into(), None, &mut steps);
                     ways = self.product(ways, steps.into_iter().map(|step| vec![step]).collect());
                 }
             }
@@ -144,7 +146,7 @@ impl<'a, 'q, 's: 'q> Paths<'a, 'q, 's> {
             let mut steps = Vec::new();
             match (op, sight.value(left), sight.value(right)) {
                 (BinaryOp::In, Some(Val::Entity(uid)), Some(Val::Entity(group))) if is_side(left.expr) => {
-                    self.chains(uid, group, &text(at.expr), None, &mut steps);
+                    self.chains(uid, group, text(at.expr), None, &mut steps);
                 }
                 (BinaryOp::In, Some(Val::Entity(uid)), Some(Val::Set(groups))) if is_side(left.expr) => {
                     let entity = sight.question.entity(uid);
@@ -153,7 +155,7 @@ impl<'a, 'q, 's: 'q> Paths<'a, 'q, 's> {
                     for item in groups.iter() {
                         let Val::Entity(group) = item else { continue };
                         if is_in(group) {
-                            self.chains(uid, group, &text(at.expr), listed_in.as_ref(), &mut steps);
+                            self.chains(uid, group, text(at.expr), listed_in.as_ref(), &mut steps);
                             found += 1;
                         }
                         if found == GROUPS_MAX {
@@ -191,7 +193,7 @@ impl<'a, 'q, 's: 'q> Paths<'a, 'q, 's> {
         &mut self,
         uid: Uid,
         group: Uid,
-        text: &std::borrow::Cow<'s, str>,
+        text: Cow<'s, str>,
         listed_in: Option<&FactName<'s>>,
         steps: &mut Vec<Step<'s>>,
     ) {
@@ -239,7 +241,9 @@ impl<'s> Step<'s> {
     fn length(&self) -> usize {
         match self {
             Self::Chain { entities, .. } => entities.len(),
-            Self::Listed { .. } | Self::Clause { .. } => 1,
+            // A chain from the principal says more than a list alone.
+            Self::Listed { .. } => 3,
+            Self::Clause { .. } => 1,
         }
     }
 

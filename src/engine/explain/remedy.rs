@@ -35,6 +35,8 @@ impl<'q, 's: 'q> Sight<'q, 's> {
                 }),
             }
         }
+        let breadth = |policy: u32| self.snapshot.index.policies[policy as usize].environments.len();
+        remedies.sort_by_key(|remedy| (remedy.reach(), breadth(remedy.policy)));
         (remedies, is_cut)
     }
 
@@ -82,6 +84,15 @@ impl<'q, 's: 'q> Sight<'q, 's> {
 }
 
 impl Remedy<'_> {
+    /// How far a change reaches: one entity's membership, one request, or whatever reads the fact.
+    fn reach(&self) -> u8 {
+        match (self.kind, self.source) {
+            (ChangeKind::Join | ChangeKind::Leave, _) => 0,
+            (_, Source::Request(_)) => 1,
+            _ => 2,
+        }
+    }
+
     fn is_like(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.policy == other.policy

@@ -294,13 +294,11 @@ impl<'a, 'q, 's: 'q> Wishes<'a, 'q, 's> {
         holds: bool,
     ) {
         if holds {
-            let mut joined = 0;
-            for group in groups.filter(|group| self.sight.can_join(uid, *group)) {
-                if joined == CHOICES_MAX {
+            for (count, group) in groups.filter(|group| self.sight.can_join(uid, *group)).enumerate() {
+                if count == CHOICES_MAX {
                     self.is_cut = true;
                     break;
                 }
-                joined += 1;
                 self.push(Edit::Join(uid, group), Told::Join(fact.cloned()));
             }
             return;

@@ -1,0 +1,54 @@
+//! `gatepost explain`
+
+mod story;
+mod write;
+
+use super::render::{self, Stream};
+use super::{DENY, ExplainArgs, FAILURE, SUCCESS, authorize, check, print, print_error, refuse_settings};
+use crate::engine::Query;
+use crate::serve::{ExplainDocument, explain_document};
+use write::{Look, markdown, text};
+
+/// How an explanation is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Format {
+    /// For people, at a terminal.
+    Text,
+    /// For machines: the document that docs/explain.md describes.
+    Json,
+    /// For people, in an issue or a review.
+    Markdown,
+}
+
+pub(super) fn run(args: &ExplainArgs) -> u8 {
+    match document(args) {
+        Ok(document) => {
+            print(&shown(&document, args.format));
+            if document.decision { SUCCESS } else { DENY }
+        }
+        Err(code) => code,
+    }
+}
+
+/// The explanation, made from the files of a root. What shows it needs nothing but the document, wherever that is from.
+/// What went wrong has been told already, and the exit code is left.
+fn document(args: &ExplainArgs) -> Result<ExplainDocument, u8> {
+    let settings = args.root.settings(&[]).map_err(|faults| refuse_settings(&faults))?;
+    let snapshot = check::compile(&args.root, &settings).map_err(|faults| {
+        faults.iter().for_each(|fault| print_error(&render::fault(fault, Stream::Error)));
+        FAILURE
+    })?;
+    let explain = |query: &Query<'_>| explain_document(&snapshot, query);
+    authorize::ask(&args.question, settings.serve.limits.json_depth_max, explain).map_err(|refused| {
+        print_error(&refused.message);
+        refused.code
+    })
+}
+
+fn shown(document: &ExplainDocument, format: Format) -> String {
+    match format {
+        Format::Json => serde_json::to_string_pretty(document).unwrap_or_default(),
+        Format::Text => text(&story::tell(document), Look::of(Stream::Output)),
+        Format::Markdown => markdown(&story::tell(document)),
+    }
+}
