@@ -294,6 +294,7 @@ fn cause(cause: Cause) -> &'static str {
         Cause::NothingPermits => "nothing_permits",
         Cause::UnknownName => "unknown_name",
         Cause::NotApplicable => "not_applicable",
+        Cause::Disagreed => "disagreed",
         Cause::Distrusted => "distrusted",
     }
 }
