@@ -391,9 +391,10 @@ impl Task {
             let tree = files::read_again(&self.settings.root, &self.settings.limits, &self.seen, closely);
             self.seen = tree.seen.clone();
             let unseen = self.update_watch(&tree);
-            // A file that is written without pause never holds still; after some tries what was read is taken, and
-            // it is checked like anything else. Links are read once in a pass, so that even then a pass does not mix
-            // two versions of what is replaced through a link.
+            // Files that are written without pause never hold still; after some tries what was read is taken, and it is
+            // checked like anything else. Links are read once in a pass, and a pass has a fault if what it read is gone
+            // at its end: so even then it neither mixes two versions of what is replaced through a link, nor is it half
+            // of one.
             if attempt == ATTEMPTS_MAX || !(tree.moved || unseen) {
                 return tree;
             }
