@@ -501,6 +501,28 @@ mod tests {
         root
     }
 
+    #[test]
+    fn files_that_are_not_read_again_count_toward_the_limit_of_all() {
+        let root = root();
+        let written = SystemTime::now();
+        // Only what was written a while ago is taken by its stamp.
+        while written.elapsed().is_ok_and(|passed| passed < Duration::from_millis(150)) {
+            thread::yield_now();
+        }
+        let roomy = FileLimits::default();
+        let first = files::read_again(root.path(), &roomy, &Seen::default(), Closely::Contents);
+        let held: usize = first.files.iter().map(|file| file.text.content.len()).sum();
+        let limits = FileLimits {
+            total_bytes_max: held as u64 + 10,
+            ..roomy
+        };
+        let read = || files::read_again(root.path(), &limits, &first.seen, Closely::Stamps);
+        assert!(read().faults.is_empty(), "{first:?}");
+        std::fs::write(root.path().join("policies/more.cedar"), "// Eleven.\n").expect("a file");
+        let faults = read().faults;
+        assert!(faults.iter().any(|fault| fault.code == "file-limit"), "{faults:?}");
+    }
+
     #[tokio::test]
     async fn a_panic_while_loading_ends_neither_the_loader_nor_what_is_live() {
         let root = root();
