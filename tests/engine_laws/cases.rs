@@ -568,6 +568,58 @@ fn a_context_is_read_by_the_schema_or_is_a_problem_at_its_path() {
 }
 
 #[test]
+fn a_name_that_only_a_request_knows_is_one_name_however_many_there_are() {
+    let schema = "entity User;
+        action join appliesTo { principal: [User], resource: [User], context: { one: Set<User>, other: Set<User> } };";
+    let policy = "permit(principal, action, resource) when {
+            context.one == context.other && context.one.contains(principal) && !context.one.contains(resource)
+        };";
+    let snapshot = compile(&sources(schema, &[policy], &[])).expect("good sources");
+    // They are found one after the other as long as they are few.
+    for count in [1, 2, 15, 16, 17, 18, 19, 40, 500] {
+        let user = |number: usize| json!({ "type": "User", "id": format!("u{number}") });
+        let one: Vec<Value> = (0..count).map(user).collect();
+        let other: Vec<Value> = (0..count).rev().chain(0..count).map(user).collect();
+        let ask = |principal: &str, other: &[Value]| {
+            let context = json!({ "one": one, "other": other });
+            with_context(&snapshot, ("User", principal), "join", ("User", "stranger"), &context)
+        };
+        for member in [0, count / 2, count - 1] {
+            assert_eq!(ask(&format!("u{member}"), &other), Ok(true), "u{member} of {count}");
+        }
+        assert_eq!(ask("stranger", &other), Ok(false), "{count}");
+        assert_eq!(ask("u0", &other[1..count]), Ok(false), "{count}, one of them missing");
+    }
+}
+
+#[test]
+fn a_rehearsal_warns_once_of_each_policy_that_errs_and_begins_with_what_changed() {
+    let schema = "entity User = { level: Long }; action read appliesTo { principal: [User], resource: [User] };";
+    let policies = "@id(\"fine\") permit(principal, action, resource) when { principal.level > 0 };
+        @id(\"sum\") permit(principal, action, resource) when { principal.level + 1 > 0 };
+        @id(\"product\") forbid(principal, action, resource) when { principal.level * 2 < 0 };";
+    let users = |prefix: &str, count: usize, level: i64| -> Value {
+        (0..count)
+            .map(|number| entity(("User", &format!("{prefix}{number}")), json!({ "level": level }), &[]))
+            .collect()
+    };
+    let before = sources(schema, &[policies], &[users("good", 500, 1)]);
+    let after = sources(schema, &[policies], &[users("good", 500, 1), users("top", 3, i64::MAX)]);
+    let options = Options::default();
+    let live = Snapshot::compile(&before, &options).expect("good sources");
+    assert!(live.rehearse(10_000).is_empty());
+    let grown = live.next(&after, &options).expect("good sources");
+    let told: Vec<String> = grown.rehearse(5).iter().map(ToString::to_string).collect();
+    // In the order of the policies' numbers, which is that of their ids.
+    let [product, sum] = told.as_slice() else { panic!("{told:#?}") };
+    for (told, id) in [(product, "product"), (sum, "sum")] {
+        assert!(told.contains(&format!("policy `{id}` errs on the present data")), "{told}");
+        assert!(told.contains("overflow") && told.contains("may User::\"top"), "{told}");
+    }
+    assert!(grown.rehearse(0).is_empty(), "none is asked for");
+}
+
+#[test]
 fn an_escape_in_the_store_makes_no_entity_of_a_string() {
     let schema = "entity User = { name: String };
         action view appliesTo { principal: [User], resource: [User] };";
