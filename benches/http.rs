@@ -7,6 +7,10 @@
 #[path = "http/bench.rs"]
 mod bench;
 
+use std::fs;
+use std::path::Path;
+
+use bench::distinct;
 use bench::load::{Asked, Measured};
 use bench::{Pins, Plan, Server, median, ratio};
 
@@ -73,6 +77,31 @@ fn compare(plan: &Plan) {
     println!(
         "ratio: p50 of one connection unix/tcp = {:.2}",
         ratio(&unix.p50_us, &tcp.p50_us)
+    );
+    explain(&pins, &gatepost_server, directory.path(), plan);
+}
+
+/// A thousand distinct questions explained, against the same ones evaluated.
+fn explain(pins: &Pins, server: &Server, directory: &Path, plan: &Plan) {
+    let path = directory.join("explanations.json");
+    fs::write(&path, serde_json::to_vec(&distinct::explanations()).expect("JSON")).expect("a file");
+    let (mut evaluated, mut explained) = (Rounds::default(), Rounds::default());
+    for _ in 0..plan.rounds {
+        for (asked, rounds) in [
+            (Asked::Single, &mut evaluated),
+            (Asked::File(path.clone()), &mut explained),
+        ] {
+            let measured = server.load(pins, &server.addresses[0], plan, asked);
+            assert_eq!(measured.wrong, 0, "answers were wrong");
+            rounds.add(&measured);
+        }
+    }
+    println!(
+        "\nratio: an explanation in evaluations = {:.1} by rate (limit 25), {:.1} by processor time; {:.0} and {:.0} requests/s",
+        ratio(&evaluated.rate, &explained.rate),
+        ratio(&explained.cpu_us, &evaluated.cpu_us),
+        median(&explained.rate),
+        median(&evaluated.rate)
     );
 }
 

@@ -23,6 +23,7 @@ mod command_line;
 mod comparing;
 mod engine_laws;
 mod explain;
+mod explaining;
 mod growth;
 mod hostile;
 mod model_cases;
