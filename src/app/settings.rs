@@ -208,7 +208,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "search.cursor_key_file",
-        help: "a file whose bytes, at least 32, authenticate the tokens of searches, for several sidecars and restarts; default none, a key of each process",
+        help: "a file whose bytes, at least 32, encrypt and authenticate the tokens of searches, for several sidecars and restarts; default none, a key of each process",
         read: |s, text| {
             s.cursor_key_file = Some(text.into());
             Ok(())
