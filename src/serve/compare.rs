@@ -1,8 +1,9 @@
 //! Cedar's evaluator beside ours, in service.
 //!
 //! A sample of the questions is decided by both, off the way of the answer or, where that is set, before it; so is, at
-//! once, whatever errs as it was compiled and not for Cedar. If they ever disagree, every question of that kind is denied from then on until the process ends, the disagreement is written
-//! down with all that it takes to see it again, and `/status` tells of it.
+//! once, whatever errs as it was compiled and not for Cedar. If they ever disagree, every question of that kind is denied
+//! from then on until the process ends, the disagreement is written down with all that it takes to see it again, and
+//! `/status` tells of it.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
