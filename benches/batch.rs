@@ -5,52 +5,22 @@
 //! held against the decisions that the engine makes in the process of the load.
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
-#[path = "http/distinct.rs"]
-mod distinct;
-#[path = "http/load.rs"]
-mod load;
-#[path = "shared/mode.rs"]
-mod mode;
-#[path = "http/parts.rs"]
-mod parts;
-#[path = "http/pin.rs"]
-mod pin;
-#[path = "http/plan.rs"]
-mod plan;
-#[path = "shared/questions.rs"]
-mod questions;
-#[path = "shared/rounds.rs"]
-mod rounds;
-#[path = "http/servers.rs"]
-mod servers;
+#[path = "http/bench.rs"]
+mod bench;
 
-use load::Asked;
-use mode::Mode;
-use parts::Server;
-use pin::Pins;
-use plan::Plan;
-use rounds::{median, ratio};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use bench::load::Asked;
+use bench::{Pins, Plan, Server, median, ratio};
 
 /// Questions in a batch.
 const SIZES: [usize; 4] = [1, 10, 100, 1_000];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if parts::run(&words) {
-        return;
-    }
     let usual = Plan {
         rounds: 7,
         seconds: 2.0,
         connections: 16,
     };
-    if let Some(plan) = Plan::read("batch", &words, usual, Mode::of_this_run()) {
-        compare(&plan);
-    }
+    bench::run("batch", usual, compare);
 }
 
 /// What was measured of one size, round by round.

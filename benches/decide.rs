@@ -12,6 +12,8 @@ mod growth;
 mod mode;
 #[path = "shared/questions.rs"]
 mod questions;
+#[path = "shared/random.rs"]
+mod random;
 #[path = "shared/rounds.rs"]
 mod rounds;
 #[path = "decide/turns.rs"]

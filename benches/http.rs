@@ -4,49 +4,23 @@
 //! server, gatepost, and the load. Rounds of all servers take turns, and ratios are taken round by round.
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
-#[path = "http/distinct.rs"]
-mod distinct;
-#[path = "http/load.rs"]
-mod load;
-#[path = "shared/mode.rs"]
-mod mode;
-#[path = "http/parts.rs"]
-mod parts;
-#[path = "http/pin.rs"]
-mod pin;
-#[path = "http/plan.rs"]
-mod plan;
-#[path = "shared/questions.rs"]
-mod questions;
-#[path = "shared/rounds.rs"]
-mod rounds;
-#[path = "http/servers.rs"]
-mod servers;
+#[path = "http/bench.rs"]
+mod bench;
 
-use load::{Asked, Measured};
-use mode::Mode;
-use parts::Server;
-use pin::Pins;
-use plan::Plan;
-use rounds::{median, ratio};
+use std::fs;
+use std::path::Path;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use bench::distinct;
+use bench::load::{Asked, Measured};
+use bench::{Pins, Plan, Server, median, ratio};
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if parts::run(&words) {
-        return;
-    }
     let usual = Plan {
         rounds: 7,
         seconds: 2.0,
         connections: 64,
     };
-    if let Some(plan) = Plan::read("http", &words, usual, Mode::of_this_run()) {
-        compare(&plan);
-    }
+    bench::run("http", usual, compare);
 }
 
 fn compare(plan: &Plan) {
@@ -103,6 +77,31 @@ fn compare(plan: &Plan) {
     println!(
         "ratio: p50 of one connection unix/tcp = {:.2}",
         ratio(&unix.p50_us, &tcp.p50_us)
+    );
+    explain(&pins, &gatepost_server, directory.path(), plan);
+}
+
+/// A thousand distinct questions explained, against the same ones evaluated.
+fn explain(pins: &Pins, server: &Server, directory: &Path, plan: &Plan) {
+    let path = directory.join("explanations.json");
+    fs::write(&path, serde_json::to_vec(&distinct::explanations()).expect("JSON")).expect("a file");
+    let (mut evaluated, mut explained) = (Rounds::default(), Rounds::default());
+    for _ in 0..plan.rounds {
+        for (asked, rounds) in [
+            (Asked::Single, &mut evaluated),
+            (Asked::File(path.clone()), &mut explained),
+        ] {
+            let measured = server.load(pins, &server.addresses[0], plan, asked);
+            assert_eq!(measured.wrong, 0, "answers were wrong");
+            rounds.add(&measured);
+        }
+    }
+    println!(
+        "\nratio: an explanation in evaluations = {:.1} by rate (limit 25), {:.1} by processor time; {:.0} and {:.0} requests/s",
+        ratio(&evaluated.rate, &explained.rate),
+        ratio(&explained.cpu_us, &evaluated.cpu_us),
+        median(&explained.rate),
+        median(&evaluated.rate)
     );
 }
 

@@ -5,50 +5,23 @@
 //! round by round. What has to come out is known from how the entities were made, and each answer is held against it.
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
-#[path = "http/distinct.rs"]
-mod distinct;
-#[path = "http/load.rs"]
-mod load;
-#[path = "shared/mode.rs"]
-mod mode;
-#[path = "http/parts.rs"]
-mod parts;
-#[path = "http/pin.rs"]
-mod pin;
-#[path = "http/plan.rs"]
-mod plan;
-#[path = "shared/questions.rs"]
-mod questions;
-#[path = "shared/rounds.rs"]
-mod rounds;
-#[path = "http/servers.rs"]
-mod servers;
+#[path = "http/bench.rs"]
+mod bench;
 #[path = "search/world.rs"]
 mod world;
 
 use std::fs;
 use std::path::Path;
 
-use load::Asked;
-use mode::Mode;
-use parts::Server;
-use pin::Pins;
-use plan::Plan;
-use rounds::{median, ratio};
+use bench::load::Asked;
+use bench::{Mode, Pins, Plan, Server, median, ratio};
 use world::{Requests, World};
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let mut words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if parts::run(&words) {
-        return;
-    }
-    let mode = Mode::of_this_run();
     let world = World {
-        entities: entities(&mut words).unwrap_or(match mode {
+        entities: entities(&mut words).unwrap_or(match Mode::of_this_run() {
             Mode::Measure => 100_000,
             Mode::Try => 2_000,
         }),
@@ -58,9 +31,7 @@ fn main() {
         seconds: 2.0,
         connections: 16,
     };
-    if let Some(plan) = Plan::read("search", &words, usual, mode) {
-        compare(&world, &plan);
-    }
+    bench::run_words("search", &words, usual, |plan| compare(&world, plan));
 }
 
 /// Takes `--entities N` out of the arguments.

@@ -14,6 +14,8 @@ mod made;
 mod mode;
 #[path = "size/process.rs"]
 mod process;
+#[path = "shared/random.rs"]
+mod random;
 #[path = "size/sizes.rs"]
 mod sizes;
 
@@ -30,6 +32,7 @@ use gatepost::store::{Live, Loader, LoaderSettings};
 use made::{Made, Plan};
 use mode::Mode;
 use process::{peak_kib, reset_peak, resident_kib};
+use random::Random;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -77,6 +80,7 @@ fn main() {
         peak_kib() >> 10
     );
 
+    all_files(&live, &made, after);
     one_change(&live, &made);
     latency(&live, &made, seconds);
     let _ = reset_peak();
@@ -167,6 +171,38 @@ fn changes_seen(live: &Live, made: &Made) -> [Duration; 7] {
     took
 }
 
+/// One change in every file, all at once.
+fn all_files(live: &Live, made: &Made, after_loading_kib: u64) {
+    for file in 0..made.plan.files {
+        made.prepare(made.last_user(file), "Admin");
+    }
+    // What was written beside the files gave hints too; nothing is under way when they change.
+    thread::sleep(Duration::from_secs(3));
+    let (resident, loads) = (resident_kib(), live.status().loads);
+    let _ = reset_peak();
+    let started = Instant::now();
+    (0..made.plan.files).for_each(|file| made.put(file));
+    let changed = (0..made.plan.files)
+        .map(|file| made.last_user(file))
+        .filter(|user| Plan::is_active(*user));
+    for user in changed {
+        wait(|| live_allows(live, user, 3));
+    }
+    println!(
+        "change: all {} files at once are seen after {:.0} ms, in {} generations",
+        made.plan.files,
+        started.elapsed().as_secs_f64() * 1e3,
+        live.status().loads - loads
+    );
+    println!(
+        "memory: {} MB resident before all files changed, {} MB at the most meanwhile, {:.2} of what it was after \
+         loading",
+        resident >> 10,
+        peak_kib() >> 10,
+        peak_kib() as f64 / after_loading_kib as f64
+    );
+}
+
 fn one_change(live: &Live, made: &Made) {
     let took = changes_seen(live, made);
     println!(
@@ -181,7 +217,7 @@ fn one_change(live: &Live, made: &Made) {
 fn decide_for(live: &Live, made: &Made, seconds: f64) -> Vec<u64> {
     let started = Instant::now();
     let mut nanos = Vec::new();
-    let mut random = made::Random(7);
+    let mut random = Random(7);
     while started.elapsed().as_secs_f64() < seconds {
         for _ in 0..1_000 {
             let (user, datastore) = (random.below(made.plan.users), random.below(made.plan.datastores));

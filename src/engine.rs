@@ -47,6 +47,8 @@ pub use explain::{
 };
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, Severity};
+#[doc(hidden)]
+pub use index::Mistake;
 pub use listing::RequestEnvironment;
 pub use options::{ErringForbid, Evaluator, Options, RequestProperties, ShortNames, UnknownParents};
 pub use policies::PolicyInfo;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatepost::app;
-use gatepost::engine::{Options, Snapshot};
+use gatepost::engine::{Mistake, Options, Snapshot};
 use gatepost::serve::{self, Address, CompareSettings, ServeSettings, Server};
 use gatepost::store::{Live, compile_files};
 use serde_json::{Value, json};
@@ -114,7 +114,8 @@ async fn a_wrong_compiled_policy_is_caught_denied_and_told() {
     for before_answer in [true, false] {
         let mut snapshot = model();
         // Whoever is in no team of readers may read, and nobody else.
-        assert!(snapshot.plant_mistake("datastore-read"), "a policy with a compiled form");
+        let planted = snapshot.plant(Mistake::Contrary, "datastore-read");
+        assert!(planted, "a policy with a compiled form");
         let compare = CompareSettings {
             one_in: 1,
             before_answer,
@@ -138,6 +139,39 @@ async fn a_wrong_compiled_policy_is_caught_denied_and_told() {
         let kind =
             json!({ "principal_type": "User", "action": "Action::\"viewDatastore\"", "resource_type": "Datastore" });
         assert_eq!(told["denied"], json!([kind]), "{told}");
+        server.shut_down().await;
+    }
+}
+
+#[tokio::test]
+async fn a_compiled_policy_that_errs_alone_is_caught_at_its_first_question_whatever_is_sampled() {
+    for (one_in, before_answer) in [(0, false), (1, false), (1, true)] {
+        let mut snapshot = model();
+        let planted = snapshot.plant(Mistake::Error, "datastore-read");
+        assert!(planted, "a policy with a compiled form");
+        let compare = CompareSettings { one_in, before_answer };
+        let (server, address) = serve(snapshot, compare).await;
+        let mut client = Client::connect(address).await;
+
+        // Another policy permits this, and yet nothing is allowed on the word of one evaluator.
+        assert!(
+            !allows(&mut client, "ana@example.com", "viewDatastore", "ledger").await,
+            "{compare:?}"
+        );
+        let told = comparisons(&mut client).await;
+        let kind =
+            json!({ "principal_type": "User", "action": "Action::\"viewDatastore\"", "resource_type": "Datastore" });
+        assert_eq!(told["denied"], json!([kind]), "{compare:?}: {told}");
+        // From then on the kind is denied before anybody evaluates.
+        assert!(
+            !allows(&mut client, "ana@example.com", "viewDatastore", "payroll").await,
+            "{compare:?}"
+        );
+        assert!(
+            allows(&mut client, "ana@example.com", "deleteDatastore", "ledger").await,
+            "{compare:?}"
+        );
+        assert_eq!(comparisons(&mut client).await["disagreements"], 1, "{compare:?}");
         server.shut_down().await;
     }
 }

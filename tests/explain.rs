@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Output;
 
 use gatepost::engine::json::Json;
-use gatepost::engine::{Options, Query, Snapshot};
+use gatepost::engine::{Options, Query, Snapshot, Sources, Text};
 use gatepost::serve::{ExplainDocument, explain_document};
 use gatepost::store::compile_files;
 
@@ -263,4 +263,43 @@ fn explain_takes_a_request_and_tells_what_it_dropped() {
         "datastore:ledger",
     ]);
     assert_eq!(nonsense.status.code(), Some(2));
+}
+
+/// A small world of groups: documents may be in groups, and groups ask.
+fn groups(policies: &str) -> Snapshot {
+    let text = |name: &str, content: &str| Text::new(name, content);
+    let sources = Sources {
+        schema: vec![text(
+            "schema/s.cedarschema",
+            "entity Group in [Group]; entity Doc in [Group] = { owner: Group }; \
+             action read appliesTo { principal: Group, resource: Doc };",
+        )],
+        policies: vec![text("policies/p.cedar", policies)],
+        entities: vec![text(
+            "entities/e.json",
+            r#"[{ "uid": { "type": "Group", "id": "top" }, "attrs": {}, "parents": [] },
+                { "uid": { "type": "Group", "id": "team" }, "attrs": {}, "parents": [] },
+                { "uid": { "type": "Doc", "id": "plan" }, "attrs": { "owner": { "__entity": { "type": "Group", "id": "team" } } },
+                  "parents": [{ "type": "Group", "id": "team" }] }]"#,
+        )],
+        ..Sources::default()
+    };
+    Snapshot::compile(&sources, &Options::default()).expect("good sources")
+}
+
+#[test]
+fn who_joins_a_group_takes_along_what_is_in_them() {
+    let query = Query::plain(("Group", "team"), "read", ("Doc", "plan"));
+    let sentences = |policies: &str| -> Vec<String> {
+        let document = explain_document(&groups(policies), &query).expect("a good question");
+        document.remedies.into_iter().map(|remedy| remedy.sentence).collect()
+    };
+    let permit = r#"permit (principal in Group::"top", action, resource);"#;
+    assert_eq!(sentences(permit), [r#"add `Group::"team"` to `Group::"top"`"#]);
+    // The document is in the team, so it would be in the top group as well, and then it is forbidden.
+    let forbid = r#"forbid (principal, action, resource in Group::"top");"#;
+    assert_eq!(sentences(&format!("{permit}\n{forbid}")), [""; 0]);
+    // So it is with whatever a resource refers to.
+    let deep = r#"forbid (principal, action, resource) when { resource.owner in Group::"top" };"#;
+    assert_eq!(sentences(&format!("{permit}\n{deep}")), [""; 0]);
 }

@@ -105,6 +105,7 @@ fn examples(content: &Value) -> &Map<String, Value> {
 /// With all that can be switched on, and a URL that does not change.
 fn all_on() -> Settings {
     let mut settings = settings();
+    settings.serve.explains = true;
     settings.serve.public_url = Some("https://pdp.example.com".to_owned());
     settings
 }

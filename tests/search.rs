@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gatepost::app::{self, Settings, StartError, World};
-use gatepost::engine::Options;
+use gatepost::engine::{Mistake, Options};
 use gatepost::serve::{self, Address, CompareSettings, OlderCursor, ServeSettings};
 use gatepost::store::{Live, compile_files};
 use serde_json::{Value, json};
@@ -710,7 +710,10 @@ async fn a_search_sees_one_snapshot_whatever_goes_live_meanwhile() {
 #[tokio::test]
 async fn nothing_is_found_in_a_kind_of_question_that_is_distrusted() {
     let mut snapshot = compile_files(&app::built_in(), &Options::default()).expect("the built-in model");
-    assert!(snapshot.plant_mistake("datastore-read"), "a policy with a compiled form");
+    assert!(
+        snapshot.plant(Mistake::Contrary, "datastore-read"),
+        "a policy with a compiled form"
+    );
     let listener = serve::bind(&Address::Tcp(([127, 0, 0, 1], 0).into())).await.expect("a listener");
     let Address::Tcp(address) = listener.address() else {
         panic!("an address of TCP")

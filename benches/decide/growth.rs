@@ -8,6 +8,7 @@ use criterion::{BenchmarkId, Criterion};
 use gatepost::engine::{Options, Query, Snapshot};
 
 use crate::mode::Mode;
+use crate::random::Random;
 use crate::rounds::{median, ratio};
 use crate::turns::{Turn, take_turns};
 use crate::worlds::{self, World};
@@ -167,18 +168,5 @@ impl<'g> Asker<'g> {
         self.next = (self.next + 1) % self.pairs.len();
         let query = Query::plain(("user", user.as_str()), "view", ("doc", doc.as_str()));
         self.snapshot.decide(&query).expect("a good question").is_allowed()
-    }
-}
-
-/// SplitMix64: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
     }
 }

@@ -1,9 +1,12 @@
 //! A thousand distinct questions about the bundled company, with the answers that the engine gives in this process.
 
+#![allow(dead_code, reason = "each bench takes its part")]
+
 use std::collections::HashSet;
 
 use gatepost::app::built_in;
 use gatepost::engine::{Options, Query};
+use gatepost::serve::explain_document;
 use gatepost::store::compile_files;
 use serde_json::{Value, json};
 
@@ -61,4 +64,20 @@ pub(crate) fn questions() -> Vec<(Value, bool)> {
     let distinct: HashSet<String> = questions.iter().map(|(question, _)| question.to_string()).collect();
     assert_eq!(distinct.len(), COUNT, "a question comes twice");
     questions
+}
+
+/// The same questions for explanations: path, body, and the whole answer.
+pub(crate) fn explanations() -> Vec<(String, String, String)> {
+    let snapshot = compile_files(&built_in(), &Options::default()).expect("the bundled model");
+    let text = |value: &Value| value.as_str().expect("a name").to_owned();
+    let explained = |(question, _): (Value, bool)| {
+        let [subject, resource] = ["subject", "resource"].map(|side| text(&question[side]["id"]));
+        let kind = text(&question["resource"]["type"]);
+        let action = text(&question["action"]["name"]);
+        let query = Query::plain(("user", &subject), &action, (&kind, &resource));
+        let document = explain_document(&snapshot, &query).expect("a good question");
+        let answer = serde_json::to_string(&document).expect("JSON");
+        ("/v1/explain".to_owned(), question.to_string(), answer)
+    };
+    questions().into_iter().map(explained).collect()
 }

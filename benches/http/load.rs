@@ -17,8 +17,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::distinct;
-use crate::questions::{QUESTIONS, Question};
+use super::distinct;
+use super::questions::{QUESTIONS, Question};
 
 /// Questions in the mix; each connection begins with another one.
 const MIX: usize = 16;

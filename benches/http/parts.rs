@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::load::{self, Asked, Measured, Task};
-use crate::pin::Pins;
-use crate::plan::Plan;
-use crate::servers;
+use super::load::{self, Asked, Measured, Task};
+use super::pin::Pins;
+use super::plan::Plan;
+use super::servers;
 
 /// The argument in front of a part's name.
 const PART: &str = "part-of-http-bench";

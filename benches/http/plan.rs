@@ -1,6 +1,6 @@
 //! How much to measure.
 
-use crate::mode::Mode;
+use super::mode::Mode;
 
 /// Rounds in which the sides take turns, how long each turn is, and over how many connections.
 pub(crate) struct Plan {

@@ -30,13 +30,14 @@ pub(crate) fn bare() {
 
 /// A sidecar over the built-in model, on a port and on a Unix socket.
 pub(crate) fn gatepost(socket: &str) {
-    let settings = Settings {
+    let mut settings = Settings {
         listen: vec![
             Address::Tcp(([127, 0, 0, 1], 0).into()),
             socket.parse().expect("the address of a socket"),
         ],
         ..Settings::default()
     };
+    settings.serve.explains = true;
     app::start_logging(settings.log_format, &settings.log).expect("a filter of logs");
     runtime().block_on(async {
         let running = app::run(World::BuiltIn, &settings).await.expect("a sidecar");

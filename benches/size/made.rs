@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use gatepost::app::MODEL;
 
+use crate::random::Random;
+
 /// How large.
 pub(crate) struct Plan {
     pub(crate) users: usize,
@@ -26,24 +28,16 @@ impl Plan {
         }
     }
 
+    /// Whether a user's account is active; one that is not stays without access.
+    pub(crate) fn is_active(user: usize) -> bool {
+        user % 50 != 49
+    }
+
     /// A user for each number, others for other numbers until all have had their turn. Accounts that are not active
-    /// stay without access, and are left out.
+    /// are left out.
     pub(crate) fn active_user(&self, number: usize) -> usize {
         let user = number % self.users;
-        user - usize::from(user % 50 == 49)
-    }
-}
-
-/// Pseudo-random numbers (SplitMix64).
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % limit as u64) as usize
+        user - usize::from(!Self::is_active(user))
     }
 }
 
@@ -96,8 +90,19 @@ impl Made {
 
     /// Gives a user a role, by replacing the file that the user is in as an editor would.
     pub(crate) fn change(&self, user: usize, role: &str) {
-        let file = user % self.plan.files;
+        self.prepare(user, role);
+        self.put(user % self.plan.files);
+    }
+
+    /// Puts the file that was prepared in its place.
+    pub(crate) fn put(&self, file: usize) {
         let path = self.path(file);
+        fs::rename(path.with_extension("new"), path).expect("the file in its place");
+    }
+
+    /// Writes the file that a user is in, with another role, beside it.
+    pub(crate) fn prepare(&self, user: usize, role: &str) {
+        let path = self.path(user % self.plan.files);
         let content = fs::read_to_string(&path).expect("a file");
         let name = format!("\"id\":\"{}\"", self::user(user));
         let at = content.find(&name).expect("the user");
@@ -105,9 +110,14 @@ impl Made {
         let line = ["Admin", "Manager", "Member"].iter().fold(content[at..end].to_owned(), |line, old| {
             line.replace(&format!("\"role\":\"{old}\""), &format!("\"role\":\"{role}\""))
         });
-        let new = path.with_extension("new");
-        fs::write(&new, format!("{}{line}{}", &content[..at], &content[end..])).expect("a file");
-        fs::rename(new, path).expect("the file in its place");
+        let content = format!("{}{line}{}", &content[..at], &content[end..]);
+        fs::write(path.with_extension("new"), content).expect("a file");
+    }
+
+    /// The last user of a file.
+    pub(crate) fn last_user(&self, file: usize) -> usize {
+        let Plan { users, files, .. } = self.plan;
+        file + files * ((users - 1 - file) / files)
     }
 
     /// Every so manieth of each kind, one a line.
@@ -123,7 +133,7 @@ impl Made {
                 "{{\"uid\":{{\"type\":\"User\",\"id\":\"{}\"}},\"attrs\":{{\"name\":\"User Number {number}\",\"role\":\"{role}\",\
                  \"active\":{}}},\"parents\":[{{\"type\":\"Team\",\"id\":\"Public\"}}",
                 user(number),
-                number % 50 != 49
+                Plan::is_active(number)
             );
             for _ in 0..1 + random.below(3) {
                 let _ = write!(text, ",{{\"type\":\"Team\",\"id\":\"team-{:05}\"}}", random.below(plan.teams));

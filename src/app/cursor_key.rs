@@ -1,4 +1,4 @@
-//! The file with the key that authenticates the tokens of searches.
+//! The file with the key that encrypts the tokens of searches.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

@@ -193,6 +193,11 @@ pub const SETTINGS: &[Setting] = &[
         read: |s, text| boolean(text).map(|on| s.serve.inherit_type = on),
     },
     Setting {
+        key: "explain.enabled",
+        help: "whether `POST /v1/explain` tells whoever may ask why, with policies and facts; default false",
+        read: |s, text| boolean(text).map(|on| s.serve.explains = on),
+    },
+    Setting {
         key: "search.older_cursor",
         help: "a search's token of a revision that is not live any more: `refuse` it, or `continue` behind it in what is live; default refuse",
         read: |s, text| {
@@ -203,7 +208,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "search.cursor_key_file",
-        help: "a file whose bytes, at least 32, authenticate the tokens of searches, for several sidecars and restarts; default none, a key of each process",
+        help: "a file whose bytes, at least 32, encrypt and authenticate the tokens of searches, for several sidecars and restarts; default none, a key of each process",
         read: |s, text| {
             s.cursor_key_file = Some(text.into());
             Ok(())

@@ -182,6 +182,7 @@ fn why(cause: Cause) -> &'static str {
         Cause::ForbidErred => "a forbid could not be evaluated, so it forbids",
         Cause::NothingPermits => "no policy permits it",
         Cause::UnknownName => "the schema does not know a type, an action or an enumerated id of it",
+        Cause::Disagreed => "two evaluators disagree on a policy",
         Cause::Distrusted => "two evaluators disagreed on such a question",
         Cause::NotApplicable => "the schema has no such action for such a principal and such a resource",
     }

@@ -15,7 +15,7 @@ use super::json::Json;
 use super::listing::RequestEnvironment;
 use super::options::{ErringForbid, RequestProperties};
 use super::query::{Action, Entity, Part, Problem, Query};
-use super::reference::Reference;
+use super::reference::{self, Reference};
 use super::snapshot::Snapshot;
 use super::table::Table;
 use super::value::{Cell, Record, Tail, Uid, Val};
@@ -54,6 +54,8 @@ pub enum Cause {
     UnknownName,
     /// The schema does not let this action be done by such a principal to such a resource.
     NotApplicable,
+    /// A policy erred as it was compiled and has a value for Cedar's evaluator.
+    Disagreed,
     /// Two evaluators disagreed on such a question before.
     Distrusted,
 }
@@ -214,11 +216,7 @@ impl<'s> Asking<'s> {
     /// # Errors
     /// Those of [`Snapshot::decide`].
     pub fn decide(&mut self, query: &Query<'_>) -> Result<Decision, Problem> {
-        let mut brought = Brought::default();
-        match self.snapshot.resolve(query, &mut brought, self.last.as_mut())? {
-            Ok(resolved) => Ok(self.snapshot.evaluate(&resolved, &brought, By::Compiled)),
-            Err(cause) => Ok(Decision::without_policies(cause)),
-        }
+        self.snapshot.decide_after(self.last.as_mut(), query)
     }
 }
 
@@ -239,11 +237,7 @@ impl Snapshot {
     /// A value of the question has another type than the schema declares, or a required member of the context is
     /// missing.
     pub fn decide(&self, query: &Query<'_>) -> Result<Decision, Problem> {
-        let mut brought = Brought::default();
-        match self.resolve(query, &mut brought, None)? {
-            Ok(resolved) => Ok(self.evaluate(&resolved, &brought, By::Compiled)),
-            Err(cause) => Ok(Decision::without_policies(cause)),
-        }
+        self.decide_after(None, query)
     }
 
     /// For one question.
@@ -313,6 +307,19 @@ impl Snapshot {
             principal: self.vocabulary.type_entry(environment.principal).name.clone(),
             action: self.vocabulary.action_entry(environment.action).name.clone(),
             resource: self.vocabulary.type_entry(environment.resource).name.clone(),
+        }
+    }
+
+    /// Decides a question, and looks up what it shares with the last one only once.
+    fn decide_after<'s>(
+        &'s self,
+        last: Option<&mut [Option<Looked<'s>>; 2]>,
+        query: &Query<'_>,
+    ) -> Result<Decision, Problem> {
+        let mut brought = Brought::default();
+        match self.resolve(query, &mut brought, last)? {
+            Ok(resolved) => Ok(self.evaluate(&resolved, &brought, By::Compiled)),
+            Err(cause) => Ok(Decision::without_policies(cause)),
         }
     }
 
@@ -517,7 +524,7 @@ impl Snapshot {
 
     pub(super) fn tally(&self, question: &Question<'_>, action: &ActionEntry, bucket: &Bucket, by: By) -> Tally {
         let mut tally = Tally::default();
-        // Made only for what has no compiled form, and for the words of what errs.
+        // Made only for what has no compiled form, and for the words of nearly all that errs.
         let mut reference = None;
         bucket.visit(&question.principal, &question.resource, |number| {
             let policy = &self.index.policies[number as usize];
@@ -534,25 +541,28 @@ impl Snapshot {
             match compiled {
                 Some(Ok(true)) => return tally.holds(number, policy),
                 Some(Ok(false)) => return,
-                Some(Err(Erred)) | None => {}
+                Some(Err(Erred::NoEntity(uid))) if !opens(policy, self.options.erring_forbid) => {
+                    let message = reference::no_entity(uid, question, &self.vocabulary, &self.index);
+                    return tally.errs(number, policy, message);
+                }
+                Some(Err(_)) | None => {}
             }
             let reference = reference
                 .get_or_insert_with(|| Reference::new(question, action, bucket, &self.vocabulary, &self.index));
             match (reference.holds(&body.expr), compiled) {
                 (Err(message), _) => tally.errs(number, policy, message),
-                (Ok(holds), Some(_)) => {
-                    // Whichever is right, a prohibition that holds for one of the two holds.
-                    if holds && policy.info.effect == Effect::Forbid {
-                        tally.holds(number, policy);
-                    }
-                    tally.errs(number, policy, "evaluates for Cedar, and not as it was compiled".to_owned());
-                }
+                (Ok(_), Some(_)) => tally.disagrees(number),
                 (Ok(true), None) => tally.holds(number, policy),
                 (Ok(false), None) => {}
             }
         });
         tally
     }
+}
+
+/// Whether more may be allowed because a policy errs: then it has to err for Cedar's evaluator too.
+fn opens(policy: &Policy, erring_forbid: ErringForbid) -> bool {
+    policy.info.effect == Effect::Forbid && erring_forbid == ErringForbid::Skipped
 }
 
 fn side<'a>(uid: Uid, shaped: &'a Option<Vec<u8>>, stored: Option<EntityView<'a>>) -> Side<'a> {
@@ -580,6 +590,8 @@ pub(super) struct Tally {
     forbids: Numbers8,
     erring_forbids: Numbers8,
     errors: Vec<PolicyError>,
+    /// Whether a policy erred as it was compiled and has a value for Cedar's evaluator.
+    is_disputed: bool,
 }
 
 impl Tally {
@@ -600,11 +612,21 @@ impl Tally {
         });
     }
 
+    fn disagrees(&mut self, number: u32) {
+        self.is_disputed = true;
+        self.errors.push(PolicyError {
+            policy: number,
+            message: "evaluates for Cedar, and not as it was compiled".to_owned(),
+        });
+    }
+
     pub(super) fn decide(mut self, erring_forbid: ErringForbid) -> Decision {
         if erring_forbid == ErringForbid::Skipped {
             self.erring_forbids.clear();
         }
         let (cause, mut determining) = match (self.forbids.is_empty(), self.erring_forbids.is_empty()) {
+            // Whichever of the two is right, nobody is allowed anything on the word of one.
+            _ if self.is_disputed => (Cause::Disagreed, Numbers8::new()),
             (false, _) => {
                 self.forbids.append(&mut self.erring_forbids);
                 (Cause::Forbidden, self.forbids)

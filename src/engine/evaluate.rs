@@ -1,6 +1,7 @@
 //! Compiled policies evaluated, with Cedar's semantics to the letter.
 //!
-//! What errs here says only that it errs: the words are Cedar's, whose evaluator is asked for them.
+//! What errs here says little more than that it errs: the words are Cedar's, whose evaluator is asked for them unless
+//! it is just that an entity does not exist.
 
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
@@ -13,7 +14,12 @@ use super::vocabulary::TypeIx;
 
 /// An evaluation that cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Erred;
+pub(super) enum Erred {
+    /// There is no such entity to look into.
+    NoEntity(Uid),
+    /// Anything else.
+    Otherwise,
+}
 
 type Result<T> = std::result::Result<T, Erred>;
 
@@ -90,12 +96,12 @@ impl<'a> Question<'a> {
             Node::HasAttribute(node, attribute) => match self.value(node)? {
                 Val::Record(record) => Ok(record.get(attribute.symbol).is_some()),
                 Val::Entity(uid) => Ok(self.attribute(uid, attribute).is_some()),
-                _ => Err(Erred),
+                _ => Err(Erred::Otherwise),
             },
             Node::HasPath(node, path) => self.has_path(self.value(node)?, path),
             Node::Like(node, pattern) => match self.value(node)? {
                 Val::String(text) => Ok(matches(pattern, text)),
-                _ => Err(Erred),
+                _ => Err(Erred::Otherwise),
             },
             Node::Is(node, ty) => {
                 let uid = self.uid(node)?;
@@ -117,21 +123,21 @@ impl<'a> Question<'a> {
             Node::Long(value) => Val::Long(*value),
             Node::String(text) => Val::String(text),
             Node::Entity(uid) => Val::Entity(*uid),
-            Node::Constant(cell, bytes) => cell.value(bytes).ok_or(Erred)?,
+            Node::Constant(cell, bytes) => cell.value(bytes).ok_or(Erred::Otherwise)?,
             Node::Principal => Val::Entity(self.principal.uid),
             Node::Action => Val::Entity(self.action),
             Node::Resource => Val::Entity(self.resource.uid),
             Node::Context => Val::Record(self.context),
             Node::Attribute(node, attribute) => match self.value(node)? {
-                Val::Record(record) => record.get(attribute.symbol).ok_or(Erred)?,
-                Val::Entity(uid) => self.attribute(uid, attribute).ok_or(Erred)?,
-                _ => return Err(Erred),
+                Val::Record(record) => record.get(attribute.symbol).ok_or(Erred::Otherwise)?,
+                Val::Entity(uid) => self.attribute(uid, attribute).ok_or_else(|| self.missing(uid))?,
+                _ => return Err(Erred::Otherwise),
             },
             Node::If(parts) => {
                 let branch = if self.test(&parts[0])? { &parts[1] } else { &parts[2] };
                 self.value(branch)?
             }
-            Node::Negate(node) => Val::Long(self.long(node)?.checked_neg().ok_or(Erred)?),
+            Node::Negate(node) => Val::Long(self.long(node)?.checked_neg().ok_or(Erred::Otherwise)?),
             Node::Binary(op, operands) => self.binary(*op, &operands[0], &operands[1])?,
             Node::Set(items) => {
                 let mut values = BumpVec::with_capacity_in(items.len(), self.made);
@@ -167,13 +173,21 @@ impl<'a> Question<'a> {
         entity.attribute(attribute.slot(entity.ty())?)
     }
 
+    /// Why an entity lacks what was looked for in it.
+    fn missing(&self, uid: Uid) -> Erred {
+        match self.entity(uid) {
+            Some(_) => Erred::Otherwise,
+            None => Erred::NoEntity(uid),
+        }
+    }
+
     fn has_path(&self, start: Val<'a>, path: &[Attribute]) -> Result<bool> {
         let mut value = start;
         for attribute in path {
             let next = match value {
                 Val::Record(record) => record.get(attribute.symbol),
                 Val::Entity(uid) => self.attribute(uid, attribute),
-                _ => return Err(Erred),
+                _ => return Err(Erred::Otherwise),
             };
             match next {
                 Some(next) => value = next,
@@ -186,21 +200,21 @@ impl<'a> Question<'a> {
     fn long(&self, node: &'a Node) -> Result<i64> {
         match self.value(node)? {
             Val::Long(value) => Ok(value),
-            _ => Err(Erred),
+            _ => Err(Erred::Otherwise),
         }
     }
 
     fn uid(&self, node: &'a Node) -> Result<Uid> {
         match self.value(node)? {
             Val::Entity(uid) => Ok(uid),
-            _ => Err(Erred),
+            _ => Err(Erred::Otherwise),
         }
     }
 
     fn set(&self, node: &'a Node) -> Result<Set<'a>> {
         match self.value(node)? {
             Val::Set(set) => Ok(set),
-            _ => Err(Erred),
+            _ => Err(Erred::Otherwise),
         }
     }
 
@@ -211,21 +225,22 @@ impl<'a> Question<'a> {
             (Binary::Equal, left, right) => Val::Bool(left.equals(&right)),
             (Binary::Less, left, right) => Val::Bool(comparable(left, right)?.is_lt()),
             (Binary::LessOrEqual, left, right) => Val::Bool(comparable(left, right)?.is_le()),
-            (Binary::Add, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_add(b).ok_or(Erred)?),
-            (Binary::Subtract, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_sub(b).ok_or(Erred)?),
-            (Binary::Multiply, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_mul(b).ok_or(Erred)?),
+            (Binary::Add, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_add(b).ok_or(Erred::Otherwise)?),
+            (Binary::Subtract, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_sub(b).ok_or(Erred::Otherwise)?),
+            (Binary::Multiply, Val::Long(a), Val::Long(b)) => Val::Long(a.checked_mul(b).ok_or(Erred::Otherwise)?),
             (Binary::In, Val::Entity(uid), Val::Entity(group)) => Val::Bool(self.is_in(uid, group)),
             (Binary::In, Val::Entity(uid), Val::Set(groups)) => Val::Bool(self.is_in_any(uid, groups)?),
             (Binary::Contains, Val::Set(set), value) => Val::Bool(set.contains(&value)),
             (Binary::ContainsAll, Val::Set(set), Val::Set(other)) => Val::Bool(set.contains_all(&other)),
             (Binary::ContainsAny, Val::Set(set), Val::Set(other)) => Val::Bool(set.contains_any(&other)),
             (Binary::GetTag, Val::Entity(uid), Val::String(key)) => {
-                self.entity(uid).and_then(|entity| entity.tags().get(key)).ok_or(Erred)?
+                let tag = self.entity(uid).and_then(|entity| entity.tags().get(key));
+                tag.ok_or_else(|| self.missing(uid))?
             }
             (Binary::HasTag, Val::Entity(uid), Val::String(key)) => {
                 Val::Bool(self.entity(uid).is_some_and(|entity| entity.tags().get(key).is_some()))
             }
-            _ => return Err(Erred),
+            _ => return Err(Erred::Otherwise),
         })
     }
 
@@ -237,7 +252,7 @@ impl<'a> Question<'a> {
         let entity = self.entity(uid);
         let mut any = false;
         for group in groups.iter() {
-            let Val::Entity(group) = group else { return Err(Erred) };
+            let Val::Entity(group) = group else { return Err(Erred::Otherwise) };
             any = any || uid == group || entity.is_some_and(|entity| entity.has_ancestor(group));
             if any && matches!(groups, Set::Entities(_)) {
                 break;
@@ -249,7 +264,7 @@ impl<'a> Question<'a> {
     fn method(&self, method: Method, arguments: &'a [Node]) -> Result<Val<'a>> {
         let mut values = [None, None];
         if arguments.len() > values.len() {
-            return Err(Erred);
+            return Err(Erred::Otherwise);
         }
         for (value, argument) in values.iter_mut().zip(arguments) {
             *value = Some(self.value(argument)?);
@@ -265,13 +280,13 @@ impl<'a> Question<'a> {
             (Method::IsMulticast, Some(Val::Ip(ip)), None) => Val::Bool(ip.is_multicast()),
             (Method::IsInRange, Some(Val::Ip(ip)), Some(Val::Ip(range))) => Val::Bool(ip.is_in_range(&range)),
             (Method::Offset, Some(Val::Datetime(from)), Some(Val::Duration(by))) => {
-                Val::Datetime(from.checked_add(by).ok_or(Erred)?)
+                Val::Datetime(from.checked_add(by).ok_or(Erred::Otherwise)?)
             }
             (Method::DurationSince, Some(Val::Datetime(to)), Some(Val::Datetime(from))) => {
-                Val::Duration(to.checked_sub(from).ok_or(Erred)?)
+                Val::Duration(to.checked_sub(from).ok_or(Erred::Otherwise)?)
             }
             (Method::ToDate, Some(Val::Datetime(at)), None) => {
-                Val::Datetime(at.checked_sub(at.rem_euclid(DAY)).ok_or(Erred)?)
+                Val::Datetime(at.checked_sub(at.rem_euclid(DAY)).ok_or(Erred::Otherwise)?)
             }
             (Method::ToTime, Some(Val::Datetime(at)), None) => Val::Duration(at.rem_euclid(DAY)),
             (Method::ToMilliseconds, Some(Val::Duration(of)), None) => Val::Long(of),
@@ -279,7 +294,7 @@ impl<'a> Question<'a> {
             (Method::ToMinutes, Some(Val::Duration(of)), None) => Val::Long(of / 1000 / 60),
             (Method::ToHours, Some(Val::Duration(of)), None) => Val::Long(of / 1000 / 60 / 60),
             (Method::ToDays, Some(Val::Duration(of)), None) => Val::Long(of / 1000 / 60 / 60 / 24),
-            _ => return Err(Erred),
+            _ => return Err(Erred::Otherwise),
         })
     }
 }
@@ -287,7 +302,7 @@ impl<'a> Question<'a> {
 fn boolean(value: Val<'_>) -> Result<bool> {
     match value {
         Val::Bool(value) => Ok(value),
-        _ => Err(Erred),
+        _ => Err(Erred::Otherwise),
     }
 }
 
@@ -297,7 +312,7 @@ fn comparable(left: Val<'_>, right: Val<'_>) -> Result<std::cmp::Ordering> {
         (Val::Long(a), Val::Long(b)) | (Val::Datetime(a), Val::Datetime(b)) | (Val::Duration(a), Val::Duration(b)) => {
             Ok(a.cmp(&b))
         }
-        _ => Err(Erred),
+        _ => Err(Erred::Otherwise),
     }
 }
 

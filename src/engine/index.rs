@@ -18,7 +18,7 @@ use super::evaluate::Side;
 use super::options::Evaluator;
 use super::policies::{PoliciesRead, PolicyInfo};
 use super::postings::Demands;
-use super::program::{Compiler, Node};
+use super::program::{Binary, Compiler, Node};
 use super::search::Sought;
 use super::shape::Symbols;
 use super::validate::{Levels, Reach};
@@ -263,12 +263,19 @@ impl Index {
         }
     }
 
-    pub(super) fn plant_mistake(&mut self, id: &str) -> bool {
+    pub(super) fn plant(&mut self, mistake: Mistake, id: &str) -> bool {
         let policy = self.policies.iter_mut().find(|policy| *policy.info.id == *id);
         let policy = policy.and_then(Arc::get_mut);
         let body = policy.and_then(|policy| policy.body.as_mut()).and_then(Arc::get_mut);
         body.is_some_and(|body| {
-            body.compiled = body.compiled.take().map(|node| Node::Not(Box::new(node)));
+            body.compiled = body.compiled.take().map(|node| match mistake {
+                Mistake::Contrary => Node::Not(Box::new(node)),
+                // A truth value has no negative.
+                Mistake::Error => Node::Negate(Box::new(node)),
+                Mistake::Look => {
+                    Node::Binary(Binary::GetTag, Box::new([Node::Principal, Node::String(Box::default())]))
+                }
+            });
             body.compiled.is_some()
         })
     }
@@ -286,6 +293,18 @@ impl Index {
     pub(super) fn environments(&self) -> impl Iterator<Item = (Environment, &Bucket)> {
         self.buckets.iter().map(|(environment, bucket)| (*environment, bucket))
     }
+}
+
+/// How a policy is compiled wrong, for tests.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Mistake {
+    /// It holds where it does not, and the other way round.
+    Contrary,
+    /// It always errs.
+    Error,
+    /// It looks into the principal, which may not exist.
+    Look,
 }
 
 fn environments(vocabulary: &Vocabulary) -> HashMap<Environment, Bucket> {

@@ -138,6 +138,19 @@ impl Reference {
     }
 }
 
+/// What Cedar says of whoever looks into an entity that does not exist.
+///
+/// Most policies err with this that meet a principal or a resource of which nobody knows. To make Cedar's slice and
+/// request for these words alone would take longer than all the rest of the question.
+pub(super) fn no_entity(uid: Uid, question: &Question<'_>, vocabulary: &Vocabulary, index: &Index) -> String {
+    let speaker = Speaker {
+        question,
+        vocabulary,
+        index,
+    };
+    format!("entity `{}` does not exist", speaker.uid(uid))
+}
+
 /// Whether the request has made an entity other than the store has it.
 fn is_shaped(question: &Question<'_>, uid: Uid, entity: EntityView<'_>) -> bool {
     let stored = question.table.entity(uid);

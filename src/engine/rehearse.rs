@@ -9,7 +9,7 @@ use bumpalo::Bump;
 use foldhash::HashMap;
 
 use super::bridge::extension;
-use super::evaluate::{Erred, Question, Side};
+use super::evaluate::{Question, Side};
 use super::fault::Fault;
 use super::index::Environment;
 use super::reference::Reference;
@@ -91,7 +91,7 @@ impl Snapshot {
             if !policy.principal.takes(&question.principal) || !policy.resource.takes(&question.resource) {
                 return;
             }
-            let suspect = body.compiled.as_ref().is_none_or(|node| question.test(node) == Err(Erred));
+            let suspect = body.compiled.as_ref().is_none_or(|node| question.test(node).is_err());
             if !suspect {
                 return;
             }

@@ -25,6 +25,9 @@ use super::snapshot::Snapshot;
 use super::value::{Record, Uid, Val};
 use super::vocabulary::{ActionEntry, TypeIx};
 
+/// Candidates that are gone through list by list in any case.
+const FEW: usize = 64;
+
 /// Which side of a question is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sought {
@@ -288,6 +291,8 @@ impl<'s> Asked<'s> {
             postings: &snapshot.entities.postings,
         };
         let known = self.known();
+        // Lists are of what the store has, not of what the request says of one entity.
+        let is_shaped = self.shaped.is_some() && self.ty == self.known_type;
         let (mut permits, mut forbids, mut always) = (Vec::new(), Vec::new(), false);
         let mut never = false;
         let mut plan = Plan::NOTHING;
@@ -312,7 +317,7 @@ impl<'s> Asked<'s> {
                 (Effect::Forbid, _) => forbids.push(number),
                 (Effect::Permit, None) => {
                     let more = planner.policy(scope, node.flatten());
-                    if more.len() > 0 {
+                    if more.len() > 0 || is_shaped {
                         permits.push(number);
                         plan = std::mem::replace(&mut plan, Plan::NOTHING).or(more);
                     }
@@ -335,8 +340,7 @@ impl<'s> Asked<'s> {
         if never {
             plan = Plan::NOTHING;
         }
-        if let (Plan::Lists(lists), Some(_), true) = (&mut plan, &self.shaped, self.ty == self.known_type) {
-            // Lists are of what the store has, not of what the request says of one entity.
+        if let (Plan::Lists(lists), true) = (&mut plan, is_shaped) {
             lists.push(List::One(self.known));
         }
         (self.permits, self.forbids, self.always) = (permits, forbids, always);
@@ -357,9 +361,10 @@ impl<'s> Asked<'s> {
         }
         let table = &snapshot.entities.table;
         let all = snapshot.entities.postings.get(key_of_type(self.ty)).map(List::Posted);
+        // Lists that hold most of what there is take longer than all of it.
+        let is_narrow = plan.len() <= FEW.max(self.count() / 2);
         let lists = match plan {
-            // Several lists that hold most of what there is take longer than all of it.
-            Plan::Lists(lists) if lists.len() < 2 || Plan::Lists(lists.clone()).len() < self.count() / 2 => lists,
+            Plan::Lists(lists) if is_narrow => lists,
             _ => all.into_iter().collect(),
         };
         Candidates::Stored(Walk::new(table, self.ty, lists))
@@ -409,17 +414,21 @@ impl<'s> Asked<'s> {
     fn holds(&self, policy: &Policy, question: &Question<'_>, reference: &mut Option<Reference>) -> bool {
         let Some(body) = &policy.body else { return true };
         let errs = policy.info.effect == Effect::Forbid && self.snapshot.options.erring_forbid == ErringForbid::Forbids;
-        if let Some(node) = &body.compiled {
-            match question.test(node) {
-                Ok(holds) => return holds,
-                // Whatever Cedar says of it, it forbids, or it does not permit.
-                Err(_) if errs || policy.info.effect == Effect::Permit => return errs,
-                Err(_) => {}
-            }
+        let compiled = body.compiled.as_ref().map(|node| question.test(node));
+        match compiled {
+            Some(Ok(holds)) => return holds,
+            // Whatever Cedar says of it, it forbids, or it does not permit.
+            Some(Err(_)) if errs || policy.info.effect == Effect::Permit => return errs,
+            Some(Err(_)) | None => {}
         }
         let Snapshot { vocabulary, index, .. } = self.snapshot;
         let reference =
             reference.get_or_insert_with(|| Reference::new(question, self.action, self.bucket, vocabulary, index));
-        reference.holds(&body.expr).unwrap_or(errs)
+        match (reference.holds(&body.expr), compiled) {
+            (Err(_), _) => errs,
+            // The two disagree, and nobody is allowed anything on the word of one.
+            (Ok(_), Some(_)) => true,
+            (Ok(holds), None) => holds,
+        }
     }
 }

@@ -9,7 +9,7 @@ use cedar_policy::{PolicyId, PolicySet, Schema};
 use super::core;
 use super::entities::{self, EntityStore};
 use super::fault::{Fault, Faults};
-use super::index::Index;
+use super::index::{Index, Mistake};
 use super::options::Options;
 use super::policies::{self, PoliciesRead, PolicyInfo};
 use super::schema::{self, Said, SchemaRead};
@@ -200,11 +200,11 @@ impl Snapshot {
         self
     }
 
-    /// Turns what a policy was compiled to into its contrary, so that a test can see such a mistake found. Says whether
-    /// there was such a policy with a compiled form, and nobody else had it.
+    /// Compiles a policy wrong, so that a test can see such a mistake found. Says whether there was such a policy with a
+    /// compiled form, and nobody else had it.
     #[doc(hidden)]
-    pub fn plant_mistake(&mut self, policy: &str) -> bool {
-        Arc::get_mut(&mut self.index).is_some_and(|index| index.plant_mistake(policy))
+    pub fn plant(&mut self, mistake: Mistake, policy: &str) -> bool {
+        Arc::get_mut(&mut self.index).is_some_and(|index| index.plant(mistake, policy))
     }
 
     /// The policy of a number in a [`Decision`](super::Decision).

@@ -339,15 +339,35 @@ pub(super) struct Tags<'a> {
 
 impl<'a> Tags<'a> {
     pub(super) fn get(&self, key: &[u8]) -> Option<Val<'a>> {
-        self.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let (known, cell) = self.entry(middle);
+            match known.cmp(key) {
+                Ordering::Equal => return cell.value(self.tail),
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'a [u8], Val<'a>)> + use<'a> {
-        let Self { entries, tail } = *self;
-        entries.chunks_exact(MEMBER_BYTES).filter_map(move |entry| {
-            let (offset, len) = (u32_at(entry, 0) as usize, u32_at(entry, 4) as usize);
-            Some((&tail[offset..offset + len], Cell::from_le(entry, 8).value(tail)?))
+        let tags = *self;
+        (0..tags.len()).filter_map(move |index| {
+            let (key, cell) = tags.entry(index);
+            Some((key, cell.value(tags.tail)?))
         })
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len() / MEMBER_BYTES
+    }
+
+    fn entry(&self, index: usize) -> (&'a [u8], Cell) {
+        let entry = &self.entries[MEMBER_BYTES * index..][..MEMBER_BYTES];
+        let (offset, len) = (u32_at(entry, 0) as usize, u32_at(entry, 4) as usize);
+        (&self.tail[offset..offset + len], Cell::from_le(entry, 8))
     }
 }
 
@@ -592,6 +612,34 @@ mod tests {
         let empty = Val::Set(Set::Made(&[]));
         let cells = Val::Set(Set::Cells { cells: &[], tail: &[] });
         assert!(empty.equals(&cells) && cells.equals(&empty));
+    }
+
+    #[test]
+    fn tags_are_found_among_few_and_many_whatever_order_they_came_in() {
+        for count in [0_i64, 1, 2, 3, 8, 9, 100, 1000] {
+            let mut tail = Tail::default();
+            // 7 has no divisor in common with any of the counts: each number comes once, and not in order.
+            let numbers: Vec<i64> = (0..count).map(|turn| turn * 7 % count).collect();
+            let keys: Vec<String> = numbers.iter().map(|number| format!("key {number}")).collect();
+            let mut tags: Vec<_> = keys
+                .iter()
+                .zip(&numbers)
+                .map(|(key, number)| (key.as_bytes(), tail.long(*number)))
+                .collect();
+            let cell = tail.tags(&mut tags);
+            let tags = cell.tags(&tail.bytes);
+            assert_eq!(tags.iter().count(), keys.len());
+            for (key, number) in keys.iter().zip(&numbers) {
+                let found = tags.get(key.as_bytes());
+                assert!(
+                    found.is_some_and(|found| found.equals(&Val::Long(*number))),
+                    "{key} of {count}: {found:?}"
+                );
+            }
+            for stranger in ["", "key", "key ", "key 00", "key 1000", "key 5x", "kez"] {
+                assert!(tags.get(stranger.as_bytes()).is_none(), "{stranger} of {count}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod batch;
 mod cursor;
+mod explained;
 mod metadata;
 mod page;
 mod question;
@@ -12,6 +13,7 @@ mod searching;
 
 pub(super) use batch::{Answer, BatchRules, Batched, Inherit, evaluate, evaluate_plain, evaluations};
 pub use cursor::CursorKey;
+pub(super) use explained::explain;
 pub(super) use metadata::Metadata;
 pub use question::read_question;
 pub use search::OlderCursor;

@@ -1,8 +1,9 @@
 //! Cedar's evaluator beside ours, in service.
 //!
-//! A sample of the questions is decided by both, off the way of the answer or, where that is set, before it. If they
-//! ever disagree, every question of that kind is denied from then on until the process ends, the disagreement is written
-//! down with all that it takes to see it again, and `/status` tells of it.
+//! A sample of the questions is decided by both, off the way of the answer or, where that is set, before it; so is, at
+//! once, whatever errs as it was compiled and not for Cedar. If they ever disagree, every question of that kind is denied
+//! from then on until the process ends, the disagreement is written down with all that it takes to see it again, and
+//! `/status` tells of it.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ use std::thread;
 use serde_json::json;
 
 use super::tally::add;
-use crate::engine::{Asking, Comparison, Decision, OwnedQuery, Problem, Query, RequestEnvironment, Snapshot};
+use crate::engine::{Asking, Cause, Comparison, Decision, OwnedQuery, Problem, Query, RequestEnvironment, Snapshot};
 use crate::store::Live;
 
 /// Questions that wait to be compared; more are passed over, and counted.
@@ -90,18 +91,22 @@ impl Comparisons {
         if self.distrusts(snapshot, query) {
             return Ok(Decision::distrusted());
         }
-        if !self.is_chosen() {
-            return asking.decide(query);
-        }
-        if self.before_answer {
+        let is_chosen = self.is_chosen();
+        if is_chosen && self.before_answer {
             return self.compare(snapshot, query);
         }
-        if let Some(waiting) = &self.waiting
+        let decision = asking.decide(query)?;
+        if decision.cause == Cause::Disagreed {
+            // Both were asked on the way, and a mistake that shows needs no sample.
+            return self.compare(snapshot, query);
+        }
+        if is_chosen
+            && let Some(waiting) = &self.waiting
             && waiting.try_send(OwnedQuery::from(query)).is_err()
         {
             add(&self.passed_over);
         }
-        asking.decide(query)
+        Ok(decision)
     }
 
     /// Kinds of questions that are denied.

@@ -17,7 +17,8 @@ use crate::engine::{
 pub struct ExplainDocument {
     /// Whether the answer is allow.
     pub decision: bool,
-    /// Why: `permitted`, `forbidden`, `forbid_erred`, `nothing_permits`, `unknown_name`, `not_applicable` or `distrusted`.
+    /// Why: `permitted`, `forbidden`, `forbid_erred`, `nothing_permits`, `unknown_name`, `not_applicable`,
+    /// `disagreed` or `distrusted`.
     pub cause: String,
     /// The answer as a sentence.
     pub sentence: String,
@@ -294,6 +295,7 @@ fn cause(cause: Cause) -> &'static str {
         Cause::NothingPermits => "nothing_permits",
         Cause::UnknownName => "unknown_name",
         Cause::NotApplicable => "not_applicable",
+        Cause::Disagreed => "disagreed",
         Cause::Distrusted => "distrusted",
     }
 }

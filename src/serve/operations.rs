@@ -80,6 +80,7 @@ async fn status(State(service): State<Arc<Service>>) -> Response {
         "requests": {
             "allowed": count(&tally.allowed),
             "denied": count(&tally.denied),
+            "explained": count(&tally.explained),
             "problems": count(&tally.problems),
             "refused": count(&tally.refused),
             "panics": count(&tally.panics),

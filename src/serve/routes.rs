@@ -29,7 +29,12 @@ pub(super) enum To {
 pub(super) enum Asked {
     Decision(Ask),
     Search(Searched),
+    /// Why a decision is what it is.
+    Explanation,
 }
+
+/// Where explanations are asked for.
+pub(super) const EXPLAIN: &str = "/v1/explain";
 
 const fn post(path: &'static str, asked: Asked) -> Route {
     Route {
@@ -47,13 +52,14 @@ const fn get(path: &'static str) -> Route {
     }
 }
 
-/// All routes, those in front that are asked most.
+/// All routes, those in front that are asked most. There may be no explanations (`explain.enabled`).
 pub const ROUTES: &[Route] = &[
     post(EVALUATION, Asked::Decision(Ask::One)),
     post(EVALUATIONS, Asked::Decision(Ask::Batch)),
     post(SEARCH_SUBJECT, Asked::Search(Searched::Subject)),
     post(SEARCH_RESOURCE, Asked::Search(Searched::Resource)),
     post(SEARCH_ACTION, Asked::Search(Searched::Action)),
+    post(EXPLAIN, Asked::Explanation),
     get(CONFIGURATION),
     get("/healthz"),
     get("/readyz"),

@@ -113,6 +113,8 @@ pub struct ServeSettings {
     pub compare: CompareSettings,
     /// How searches are made.
     pub search: SearchSettings,
+    /// Whether decisions are explained to whoever asks, which tells policies and facts.
+    pub explains: bool,
     /// Called before each decision and each search, for tests of what happens when one breaks off.
     pub before_decision: Option<fn()>,
 }
@@ -132,6 +134,7 @@ pub struct Service {
     bodies: AtomicUsize,
     before_decision: Option<fn()>,
     batch: BatchRules,
+    explains: bool,
     pub(super) searches: Searches,
     router: OnceLock<Router>,
 }
@@ -216,6 +219,7 @@ impl Service {
                     Inherit::Nothing
                 },
             },
+            explains: settings.explains,
             searches: Searches::new(&settings.search, &limits)?,
             router: OnceLock::new(),
         });
@@ -259,6 +263,7 @@ impl Service {
                     match asked {
                         Asked::Decision(Ask::One) => self.decide(&body, headers),
                         Asked::Decision(Ask::Batch) => Box::pin(self.decide_all(&body, headers)).await,
+                        Asked::Explanation => self.explain(&body, headers),
                         Asked::Search(searched) => Box::pin(self.search(searched, &body, headers)).await,
                     }
                 }
@@ -302,7 +307,8 @@ impl Service {
         head.check(request.uri(), hosts)?;
         let path = request.uri().path();
         let known = |path: &str| ROUTES.iter().find(|route| route.path == path);
-        let Some(route) = known(path).or_else(|| {
+        let is_there = |route: &&Route| self.explains || !matches!(route.to, To::Asked(Asked::Explanation));
+        let Some(route) = known(path).filter(is_there).or_else(|| {
             // A decision point with a path of its own is described behind the well-known one too.
             let is_configuration = self.metadata.paths.iter().any(|known| known == path);
             is_configuration.then_some(authzen::CONFIGURATION).and_then(known)
@@ -360,6 +366,16 @@ impl Service {
         let snapshot = snapshot_of(generation.as_ref())?;
         self.prepare();
         let answer = evaluated(snapshot, body, self.limits.json_depth_max, &self.tally);
+        Ok(told(snapshot, answer, headers))
+    }
+
+    /// Explains instead of deciding. It is counted by itself, and neither compared nor among the decisions.
+    fn explain(&self, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
+        let generation = self.live.current();
+        let snapshot = snapshot_of(generation.as_ref())?;
+        self.prepare();
+        let answer = read(body, self.limits.json_depth_max, &self.tally)
+            .and_then(|root| authzen::explain(snapshot, &root, &self.tally));
         Ok(told(snapshot, answer, headers))
     }
 

@@ -1,6 +1,6 @@
 //! One pass over the files of a root.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
@@ -304,7 +304,14 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
     }
     let mut again = Tree::default();
     let after = walk(root, limits, &mut again);
-    tree.moved |= after.is_none_or(|after| after.entries != walked.entries);
+    let after = after.map(|after| after.entries).unwrap_or_default();
+    if after != walked.entries {
+        tree.moved = true;
+        // What was listed may be what was left of a version that somebody is removing.
+        if let Some(gone) = first_gone(&walked.entries, &after) {
+            tree.faults.push(never_still(&gone.name));
+        }
+    }
     for (directory, names) in again.directories {
         match names {
             Names::All => tree.watch(directory, None),
@@ -414,8 +421,8 @@ impl Stamp {
         }
     }
 
-    /// Whether the last change lies so far before a moment that another one would get another time: clocks of file systems tick
-    /// some hundred times a second.
+    /// Whether the last change lies so far before a moment that another one would get another time: clocks of file
+    /// systems tick some hundred times a second.
     fn is_settled(&self, now: SystemTime) -> bool {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let changed = i128::from(self.changed.0) * 1_000_000_000 + i128::from(self.changed.1);
@@ -692,6 +699,12 @@ fn never_still(name: &str) -> Fault {
     )
     .in_file(name)
     .help("it is read again as soon as it holds still")
+}
+
+/// The first of some files that is gone or elsewhere now; what was only written to is still where it was.
+fn first_gone<'e>(before: &'e [Entry], after: &[Entry]) -> Option<&'e Entry> {
+    let still: HashSet<(&str, &Path)> = after.iter().map(|entry| (&*entry.name, &*entry.real)).collect();
+    before.iter().find(|entry| !still.contains(&(&*entry.name, &*entry.real)))
 }
 
 /// Whether there is nothing at a path, not even a link that leads nowhere.

@@ -391,9 +391,10 @@ impl Task {
             let tree = files::read_again(&self.settings.root, &self.settings.limits, &self.seen, closely);
             self.seen = tree.seen.clone();
             let unseen = self.update_watch(&tree);
-            // A file that is written without pause never holds still; after some tries what was read is taken, and
-            // it is checked like anything else. Links are read once in a pass, so that even then a pass does not mix
-            // two versions of what is replaced through a link.
+            // Files that are written without pause never hold still; after some tries what was read is taken, and it is
+            // checked like anything else. Links are read once in a pass, and a pass has a fault if what it read is gone
+            // at its end: so even then it neither mixes two versions of what is replaced through a link, nor is it half
+            // of one.
             if attempt == ATTEMPTS_MAX || !(tree.moved || unseen) {
                 return tree;
             }
@@ -498,6 +499,28 @@ mod tests {
             std::fs::write(path, content).expect("a file");
         }
         root
+    }
+
+    #[test]
+    fn files_that_are_not_read_again_count_toward_the_limit_of_all() {
+        let root = root();
+        let written = SystemTime::now();
+        // Only what was written a while ago is taken by its stamp.
+        while written.elapsed().is_ok_and(|passed| passed < Duration::from_millis(150)) {
+            thread::yield_now();
+        }
+        let roomy = FileLimits::default();
+        let first = files::read_again(root.path(), &roomy, &Seen::default(), Closely::Contents);
+        let held: usize = first.files.iter().map(|file| file.text.content.len()).sum();
+        let limits = FileLimits {
+            total_bytes_max: held as u64 + 10,
+            ..roomy
+        };
+        let read = || files::read_again(root.path(), &limits, &first.seen, Closely::Stamps);
+        assert!(read().faults.is_empty(), "{first:?}");
+        std::fs::write(root.path().join("policies/more.cedar"), "// Eleven.\n").expect("a file");
+        let faults = read().faults;
+        assert!(faults.iter().any(|fault| fault.code == "file-limit"), "{faults:?}");
     }
 
     #[tokio::test]

@@ -3,8 +3,8 @@
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, Request};
 use gatepost::engine::json::Json;
 use gatepost::engine::{
-    Cause, Fault, Faults, Options, Problem, Query, RequestProperties, Severity, ShortNames, Snapshot, Sources, Text,
-    UnknownParents,
+    Cause, ErringForbid, Fault, Faults, Mistake, Options, Problem, Query, RequestProperties, Severity, ShortNames,
+    Snapshot, Sources, Text, UnknownParents,
 };
 use serde_json::{Value, json};
 
@@ -258,7 +258,7 @@ fn an_erring_forbid_forbids_two_hundred_times_out_of_two_hundred() {
     let sources = sources(schema, &[&policies.join("\n")], &[Value::Array(members.clone())]);
     let closing = compile(&sources).expect("erring is no fault of types");
     let skipping = Options {
-        erring_forbid: gatepost::engine::ErringForbid::Skipped,
+        erring_forbid: ErringForbid::Skipped,
         ..Options::default()
     };
     let skipping = Snapshot::compile(&sources, &skipping).expect("the same sources");
@@ -290,6 +290,37 @@ fn an_erring_forbid_forbids_two_hundred_times_out_of_two_hundred() {
         stock += usize::from(response.decision() == cedar_policy::Decision::Allow);
     }
     assert_eq!((ours, skipped, stock), (0, 200, 200));
+}
+
+#[test]
+fn a_forbid_that_holds_for_cedar_alone_allows_nothing() {
+    let schema = "entity User = { level: Long }; action read appliesTo { principal: [User], resource: [User] };";
+    let policies = "@id(\"grant\") permit(principal, action, resource);
+        @id(\"high\") forbid(principal, action, resource) when { resource.level > 3 };";
+    let entities = [json!([entity(("User", "u"), json!({ "level": 4 }), &[])])];
+    let sources = sources(schema, &[policies], &entities);
+    for (mistake, principal, erring_forbid, expected) in [
+        (Mistake::Error, "u", ErringForbid::Forbids, Cause::Disagreed),
+        (Mistake::Error, "u", ErringForbid::Skipped, Cause::Disagreed),
+        // Of an entity that does not exist Cedar is asked only where the error may allow something.
+        (Mistake::Look, "nobody", ErringForbid::Forbids, Cause::ForbidErred),
+        (Mistake::Look, "nobody", ErringForbid::Skipped, Cause::Disagreed),
+    ] {
+        let options = Options {
+            erring_forbid,
+            ..Options::default()
+        };
+        let mut snapshot = Snapshot::compile(&sources, &options).expect("good sources");
+        assert!(snapshot.plant(mistake, "high"), "a policy with a compiled form");
+        let query = Query::plain(("User", principal), "read", ("User", "u"));
+        let decision = snapshot.decide(&query).expect("no values, no problem");
+        assert_eq!(decision.cause, expected, "{mistake:?}, {erring_forbid:?}");
+        let told: Vec<&str> = decision.errors.iter().map(|error| &*snapshot.policy(error.policy).id).collect();
+        assert_eq!(told, ["high"], "{mistake:?}, {erring_forbid:?}");
+        let comparison = snapshot.compare(&query).expect("no values, no problem");
+        assert!(!comparison.agrees(), "{mistake:?}, {erring_forbid:?}");
+        assert_eq!(comparison.reference.cause, Cause::Forbidden, "{mistake:?}, {erring_forbid:?}");
+    }
 }
 
 #[test]
@@ -534,6 +565,58 @@ fn a_context_is_read_by_the_schema_or_is_a_problem_at_its_path() {
         .decide(&Query::plain(("User", "a"), "pay", ("User", "b")))
         .expect_err("no context at all");
     assert_eq!(problem.path, ".amount");
+}
+
+#[test]
+fn a_name_that_only_a_request_knows_is_one_name_however_many_there_are() {
+    let schema = "entity User;
+        action join appliesTo { principal: [User], resource: [User], context: { one: Set<User>, other: Set<User> } };";
+    let policy = "permit(principal, action, resource) when {
+            context.one == context.other && context.one.contains(principal) && !context.one.contains(resource)
+        };";
+    let snapshot = compile(&sources(schema, &[policy], &[])).expect("good sources");
+    // They are found one after the other as long as they are few.
+    for count in [1, 2, 15, 16, 17, 18, 19, 40, 500] {
+        let user = |number: usize| json!({ "type": "User", "id": format!("u{number}") });
+        let one: Vec<Value> = (0..count).map(user).collect();
+        let other: Vec<Value> = (0..count).rev().chain(0..count).map(user).collect();
+        let ask = |principal: &str, other: &[Value]| {
+            let context = json!({ "one": one, "other": other });
+            with_context(&snapshot, ("User", principal), "join", ("User", "stranger"), &context)
+        };
+        for member in [0, count / 2, count - 1] {
+            assert_eq!(ask(&format!("u{member}"), &other), Ok(true), "u{member} of {count}");
+        }
+        assert_eq!(ask("stranger", &other), Ok(false), "{count}");
+        assert_eq!(ask("u0", &other[1..count]), Ok(false), "{count}, one of them missing");
+    }
+}
+
+#[test]
+fn a_rehearsal_warns_once_of_each_policy_that_errs_and_begins_with_what_changed() {
+    let schema = "entity User = { level: Long }; action read appliesTo { principal: [User], resource: [User] };";
+    let policies = "@id(\"fine\") permit(principal, action, resource) when { principal.level > 0 };
+        @id(\"sum\") permit(principal, action, resource) when { principal.level + 1 > 0 };
+        @id(\"product\") forbid(principal, action, resource) when { principal.level * 2 < 0 };";
+    let users = |prefix: &str, count: usize, level: i64| -> Value {
+        (0..count)
+            .map(|number| entity(("User", &format!("{prefix}{number}")), json!({ "level": level }), &[]))
+            .collect()
+    };
+    let before = sources(schema, &[policies], &[users("good", 500, 1)]);
+    let after = sources(schema, &[policies], &[users("good", 500, 1), users("top", 3, i64::MAX)]);
+    let options = Options::default();
+    let live = Snapshot::compile(&before, &options).expect("good sources");
+    assert!(live.rehearse(10_000).is_empty());
+    let grown = live.next(&after, &options).expect("good sources");
+    let told: Vec<String> = grown.rehearse(5).iter().map(ToString::to_string).collect();
+    // In the order of the policies' numbers, which is that of their ids.
+    let [product, sum] = told.as_slice() else { panic!("{told:#?}") };
+    for (told, id) in [(product, "product"), (sum, "sum")] {
+        assert!(told.contains(&format!("policy `{id}` errs on the present data")), "{told}");
+        assert!(told.contains("overflow") && told.contains("may User::\"top"), "{told}");
+    }
+    assert!(grown.rehearse(0).is_empty(), "none is asked for");
 }
 
 #[test]

@@ -52,7 +52,9 @@ impl Census {
             Cause::Permitted => self.allowed += 1,
             Cause::Forbidden => self.forbidden += 1,
             Cause::ForbidErred => self.forbid_erred += 1,
-            Cause::UnknownName | Cause::NotApplicable | Cause::Distrusted => self.inapplicable += 1,
+            Cause::UnknownName | Cause::NotApplicable => self.inapplicable += 1,
+            // Nothing of this kind is as stock Cedar has it.
+            Cause::Disagreed | Cause::Distrusted => panic!("the evaluators disagreed: {verdict:?}"),
             Cause::NothingPermits => {}
         }
         self.with_errors += usize::from(!verdict.errors.is_empty());

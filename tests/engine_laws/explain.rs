@@ -462,6 +462,37 @@ fn links<'e>(path: &'e Path<'e>) -> Vec<Link<'e>> {
     links
 }
 
+/// A link is in the world.
+fn check_link(trial: &Trial, ask: &Ask, link: &Link<'_>, shown: &str) {
+    let world = &trial.world;
+    match link {
+        Link::Edge(member, group) => {
+            let parent = type_number(world, &group.entity_type);
+            let parents = &world.things[position(world, member)].parents;
+            let is_parent = parents.iter().any(|(ty, id)| (*ty, *id) == (parent, &*group.id));
+            assert!(is_parent, "{shown}: {group:?} is no parent of {member:?}");
+        }
+        Link::Element(fact, element) => {
+            let element = format!("{}::{}", element.entity_type, quoted(&element.id));
+            let names = fact.names.iter().map(|name| format!("[{}]", quoted(name))).collect::<String>();
+            let owner = match &fact.entity {
+                Some(entity) => format!("{}::{}", entity.entity_type, quoted(&entity.id)),
+                None => "context".to_owned(),
+            };
+            let list = match &fact.tag {
+                Some(tag) => format!("{owner}.getTag({}){names}", quoted(tag)),
+                None => format!("{owner}{names}"),
+            };
+            let request = trial.request(ask).expect("what is allowed fits the schema");
+            assert_eq!(
+                stock(trial, &request, &format!("{list}.contains({element})")),
+                Some(true),
+                "{shown}"
+            );
+        }
+    }
+}
+
 /// What the other clauses of a path read must stay.
 fn reads(path: &Path<'_>, link: &Link<'_>) -> bool {
     path.steps.iter().any(|step| {
@@ -540,6 +571,7 @@ fn each_path_of_an_allow_grants_by_itself() {
         for path in &explanation.paths {
             met.paths += 1;
             let own = links(path);
+            own.iter().for_each(|link| check_link(trial, ask, link, shown));
             let chain = |step: &Step<'_>| matches!(step, Step::Chain { entities, .. } if entities.len() > 1);
             met.chains += usize::from(path.steps.iter().any(chain));
             let others: Vec<Link<'_>> = explanation

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use gatepost::engine::Options;
-use gatepost::store::{self, FileLimits};
+use gatepost::store::{self, FileLimits, Kind};
 use serde_json::json;
 
 use super::{alone, point, random, restless};
@@ -140,6 +140,12 @@ impl Versions {
 
     /// Writes the next version, makes it the live one, and removes the last one, as the kubelet and git-sync do.
     fn swap(&mut self) {
+        let old = self.exchange();
+        fs::remove_dir_all(self.home.path().join(old)).expect("a version to remove");
+    }
+
+    /// Writes the next version and makes it the live one. Gives the directory of the last one, from `home` on.
+    fn exchange(&mut self) -> String {
         let old = self.directory(self.live);
         self.live += 1;
         self.write(self.live);
@@ -149,7 +155,7 @@ impl Versions {
             Layout::Worktree => ("root", format!("worktrees/v{}", self.live)),
         };
         point(&self.home.path().join(link), &target);
-        fs::remove_dir_all(self.home.path().join(old)).expect("a version to remove");
+        old
     }
 }
 
@@ -284,6 +290,51 @@ async fn swaps_of_a_config_map_of_the_whole_root_are_never_mixed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn swaps_of_a_worktree_are_never_mixed() {
     check(Layout::Worktree).await;
+}
+
+/// However often a pass is tried again, its last try may meet a swap too. It must not pass off what is left of a version
+/// that is being removed as all there is.
+#[tokio::test]
+async fn a_pass_that_meets_a_swap_finds_a_whole_version_or_says_that_it_does_not() {
+    let _alone = alone().await;
+    for layout in [Layout::Root, Layout::Worktree] {
+        let mut versions = Versions::lay(layout);
+        let root = versions.root();
+        let swapping = thread::spawn(move || {
+            for _ in 0..rounds(15) {
+                let next = versions.home.path().join(versions.directory(versions.live + 1));
+                fs::create_dir_all(next.join("schema")).expect("a directory");
+                // It takes a pass a while to come from the link by way of these to the policies.
+                for number in 0..300 {
+                    fs::write(next.join(format!("schema/{number}.cedarschema")), "// Nothing.").expect("a file");
+                }
+                let old = versions.exchange();
+                let old = versions.home.path().join(old);
+                fs::remove_file(old.join("policies/a.cedar")).expect("a file to remove");
+                // Whoever removes a version may be held up in the middle of it.
+                thread::sleep(Duration::from_millis(30));
+                fs::remove_dir_all(old).expect("a version to remove");
+            }
+        });
+        let (mut whole, mut refused) = (0, 0);
+        while !swapping.is_finished() {
+            let tree = store::read(&root, &FileLimits::default());
+            if !tree.faults.is_empty() {
+                refused += 1;
+                continue;
+            }
+            let policies = tree.files.iter().filter(|file| file.kind == Kind::Policies);
+            let effects: Vec<&str> = policies.filter_map(|file| file.text.content.split(' ').next()).collect();
+            assert!(
+                matches!(effects[..], ["permit", "forbid"] | ["forbid", "permit"]),
+                "{layout:?}: no version has just {effects:?}"
+            );
+            whole += 1;
+        }
+        swapping.join().expect("a swapper");
+        println!("{layout:?}: {whole} passes found a whole version, {refused} said that they did not");
+        assert!(whole > 0 && refused > 0, "{layout:?}: {whole} whole, {refused} refused");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

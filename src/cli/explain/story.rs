@@ -100,13 +100,17 @@ impl Story {
             "nothing_permits" => "No policy permits it, and what no policy permits is denied.".to_owned(),
             "unknown_name" => "The question names something that the schema does not know.".to_owned(),
             "not_applicable" => "The schema has no such action for such a principal and such a resource.".to_owned(),
+            "disagreed" => "Two evaluators disagree on a policy, so it is denied.".to_owned(),
             _ => "Two evaluators disagreed on such a question before, so it is denied.".to_owned(),
         });
         document.unknown.iter().for_each(|unknown| self.plain(sentence(unknown)));
     }
 
     fn remedies(&mut self, document: &ExplainDocument) {
-        let names_nothing = matches!(document.cause.as_str(), "unknown_name" | "not_applicable" | "distrusted");
+        let names_nothing = matches!(
+            document.cause.as_str(),
+            "unknown_name" | "not_applicable" | "disagreed" | "distrusted"
+        );
         if names_nothing {
             return;
         }

@@ -296,7 +296,7 @@ impl<'q, 's: 'q> Sight<'q, 's> {
     /// Whether a condition holds.
     pub(super) fn test(&self, at: At<'s>) -> Result<bool, Erred> {
         let Some(code) = at.code else {
-            return self.reference().holds(at.expr).map_err(|_| Erred);
+            return self.reference().holds(at.expr).map_err(|_| Erred::Otherwise);
         };
         for node in code {
             if !self.question.test(node)? {

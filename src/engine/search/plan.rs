@@ -178,8 +178,7 @@ impl<'q, 's> Planner<'q, 's> {
     fn is(&self, node: &Node, value: &Val<'_>) -> Plan<'s> {
         match value {
             Val::Entity(uid) if is_same(node, &self.variable) => Plan::Lists(vec![List::One(*uid)]),
-            // A set stands under its items, and equals no single value.
-            Val::Set(_) => Plan::Everything,
+            // A set has no list, it stands under its items.
             value => self.has(node, value),
         }
     }

@@ -1,29 +1,32 @@
-//! The token that says where a search goes on: opaque, authenticated, and bound to one request.
+//! The token that says where a search goes on: encrypted, authenticated, and bound to one request.
 
 use std::fmt;
 use std::io;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac};
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use sha2::{Digest, Sha256};
 
 use crate::engine::json::Json;
 
-/// The first bytes of what is authenticated: what it is, and in which form, so that a key that is shared with something
-/// else authenticates nothing else.
-const KIND: &[u8] = b"gatepost search cursor 1\n";
+/// What is authenticated with every token: what it is, and in which form, so that a key that is shared with something
+/// else opens nothing else.
+const KIND: &[u8] = b"gatepost search cursor 2\n";
 
-/// Bytes of the code at the end.
-const CODE_BYTES: usize = 32;
+/// Bytes of the nonce in front of what is encrypted.
+const NONCE_BYTES: usize = 24;
 
 /// Stands for a number that is not known.
 const NONE: u64 = u64::MAX;
 
-/// What tokens are authenticated with.
+/// What tokens are encrypted and authenticated with.
 #[derive(Clone)]
 pub struct CursorKey {
-    mac: Hmac<Sha256>,
+    cipher: XChaCha20Poly1305,
+    /// Nonces are hashes of what is encrypted, made with this: the same nonce means the same token.
+    nonces: Sha256,
 }
 
 impl fmt::Debug for CursorKey {
@@ -38,8 +41,14 @@ impl CursorKey {
 
     /// A key of these bytes. None if they are too few.
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        let mac = Hmac::new_from_slice(bytes).ok()?;
-        (bytes.len() >= Self::BYTES_MIN).then_some(Self { mac })
+        if bytes.len() < Self::BYTES_MIN {
+            return None;
+        }
+        let derived = |use_of_it: &[u8]| Sha256::new().chain_update(KIND).chain_update(use_of_it).chain_update(bytes);
+        Some(Self {
+            cipher: XChaCha20Poly1305::new(&derived(b"cipher\n").finalize()),
+            nonces: Sha256::new().chain_update(derived(b"nonces\n").finalize()),
+        })
     }
 
     /// A key that nobody else has.
@@ -52,8 +61,19 @@ impl CursorKey {
         Self::new(&bytes).ok_or_else(|| io::Error::other("a key that is too short"))
     }
 
-    fn code(&self, bytes: &[u8]) -> Hmac<Sha256> {
-        self.mac.clone().chain_update(KIND).chain_update(bytes)
+    fn seal(&self, plain: &[u8]) -> Vec<u8> {
+        let hash = self.nonces.clone().chain_update(plain).finalize();
+        let nonce = XNonce::from_slice(&hash[..NONCE_BYTES]);
+        let sealed = self.cipher.encrypt(nonce, Payload { msg: plain, aad: KIND });
+        // It fails for more than 256 GB.
+        [nonce.as_slice(), &sealed.unwrap_or_default()].concat()
+    }
+
+    fn open(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES)?;
+        let payload = Payload { msg: sealed, aad: KIND };
+        // Takes as long wherever they differ.
+        self.cipher.decrypt(XNonce::from_slice(nonce), payload).ok()
     }
 }
 
@@ -76,7 +96,7 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// The token: base64url of the fields and a code that only this key makes.
+    /// The token: base64url of the fields, encrypted.
     pub(super) fn seal(&self, key: &CursorKey) -> String {
         let mut bytes = Vec::with_capacity(128);
         bytes.extend_from_slice(&self.request);
@@ -89,17 +109,13 @@ impl Cursor {
             bytes.push(1);
             bytes.extend_from_slice(after.as_bytes());
         }
-        let code = key.code(&bytes).finalize().into_bytes();
-        bytes.extend_from_slice(&code);
-        URL_SAFE_NO_PAD.encode(bytes)
+        URL_SAFE_NO_PAD.encode(key.seal(&bytes))
     }
 
     /// What a token says. None if it was not made with this key, or is not as it was made.
     pub(super) fn open(token: &str, key: &CursorKey) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (bytes, code) = bytes.split_at_checked(bytes.len().checked_sub(CODE_BYTES)?)?;
-        // Takes as long wherever they differ.
-        key.code(bytes).verify_slice(code).ok()?;
+        let bytes = key.open(&bytes)?;
         let (request, rest) = bytes.split_first_chunk::<16>()?;
         let (limit, rest) = rest.split_first_chunk::<8>()?;
         let (found, rest) = rest.split_first_chunk::<8>()?;
@@ -236,6 +252,19 @@ mod tests {
         for end in 0..token.len() {
             assert_eq!(Cursor::open(&token[..end], &key(1)), None, "{end} characters");
         }
+    }
+
+    #[test]
+    fn a_token_does_not_show_what_it_says() {
+        let token = cursor().seal(&key(1));
+        let bytes = URL_SAFE_NO_PAD.decode(&token).expect("base64url");
+        let shows = |what: &[u8]| bytes.windows(what.len()).any(|window| window == what);
+        assert!(!shows(b"ana@") && !shows(b"0123"), "{token}");
+        assert_eq!(cursor().seal(&key(1)), token, "the same place has the same token");
+        let mut other = cursor();
+        other.after = Some("ana@example.con".to_owned());
+        let other = URL_SAFE_NO_PAD.decode(other.seal(&key(1))).expect("base64url");
+        assert_ne!(other[..NONCE_BYTES], bytes[..NONCE_BYTES]);
     }
 
     #[test]
