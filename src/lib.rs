@@ -4,5 +4,6 @@ pub mod app;
 pub mod cli;
 pub mod directory;
 pub mod engine;
+pub mod scim;
 pub mod serve;
 pub mod store;

@@ -32,6 +32,7 @@ mod model_cases;
 mod openapi;
 mod protocol;
 mod reload;
+mod scim;
 mod search;
 mod searches;
 mod tidy;

@@ -9,10 +9,11 @@ use crate::support::repository;
 const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("directory", &["engine"]),
+    ("scim", &[]),
     ("store", &["engine", "directory"]),
-    ("serve", &["engine", "directory", "store"]),
-    ("app", &["engine", "directory", "store", "serve", "app"]),
-    ("cli", &["engine", "directory", "store", "serve", "app", "cli"]),
+    ("serve", &["engine", "directory", "scim", "store"]),
+    ("app", &["engine", "directory", "scim", "store", "serve", "app"]),
+    ("cli", &["engine", "directory", "scim", "store", "serve", "app", "cli"]),
 ];
 
 /// What a room must do without, besides other rooms.
@@ -34,6 +35,19 @@ const ABSENT: &[(&str, &[&str])] = &[
     (
         "directory",
         &["tokio", "axum", "hyper", "tracing", "std::fs", "cedar_policy", "notify"],
+    ),
+    (
+        "scim",
+        &[
+            "tokio",
+            "axum",
+            "hyper",
+            "tracing",
+            "std::fs",
+            "std::time",
+            "cedar_policy",
+            "notify",
+        ],
     ),
     ("store", &["axum", "hyper"]),
     ("serve", &["std::fs::read", "std::fs::write", "notify"]),

@@ -1,0 +1,5 @@
+//! SCIM: filters, PATCH and bodies as values, and whole sidecars that identity providers talk to.
+
+mod differential;
+mod filters;
+mod patches;
