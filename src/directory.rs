@@ -8,9 +8,13 @@
 //! [`Fault`], [`Record`]) and nothing else of it.
 
 mod document;
+mod edit;
 mod node;
 mod project;
 mod rules;
+
+pub use document::{Kind, Permission};
+pub use edit::{Change, Edit, Item, Member, Scalar, edit};
 
 use crate::engine::{Fault, Record, Severity, Text, UnknownParents};
 

@@ -7,11 +7,16 @@ use crate::engine::{Fault, Span, Text, nearest};
 
 /// The kinds of entries, as a document's keys call them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A person.
     User,
+    /// An account for automation.
     ServiceUser,
+    /// A team.
     Team,
+    /// A source datastore.
     Datastore,
+    /// An enrichment datastore.
     EnrichmentDatastore,
 }
 
@@ -114,8 +119,10 @@ impl Role {
 
 /// What a team has on a datastore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Permission {
+pub enum Permission {
+    /// View and report.
     Read,
+    /// All of that, and run operations and manage metadata.
     Write,
 }
 
