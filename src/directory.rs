@@ -7,13 +7,15 @@
 //! Deliberately absent: files, async, and Cedar itself. It shares the engine's nouns for what authors write ([`Text`],
 //! [`Fault`], [`Record`]) and nothing else of it.
 
+mod command;
 mod document;
 mod edit;
 mod node;
 mod project;
 mod rules;
 
-pub use document::{Kind, Permission};
+pub use command::{Assignments, Command, Key, Members, Patch};
+pub use document::{Kind, Permission, Role};
 pub use edit::{Change, Edit, Item, Member, Scalar, edit};
 
 use crate::engine::{Fault, Record, Severity, Text, UnknownParents};

@@ -52,7 +52,7 @@ impl Kind {
     }
 
     /// What a person calls one of them.
-    pub(super) fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Self::User => "user",
             Self::ServiceUser => "service user",
@@ -95,9 +95,12 @@ impl Source {
 
 /// A role. Exactly one is held by every account (R1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
+    /// May do everything.
     Admin,
+    /// May manage what the platform shares.
     Manager,
+    /// May do what its teams may.
     Member,
 }
 
