@@ -4,23 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::{Kind, Permission, Role};
-
-/// The name of an entry.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
-    /// What it is.
-    pub kind: Kind,
-    /// Its id, unique among its kind.
-    pub id: String,
-}
-
-impl Key {
-    /// The key of an entry.
-    pub fn new(kind: Kind, id: impl Into<String>) -> Self {
-        Self { kind, id: id.into() }
-    }
-}
+use super::{Key, Kind, Permission, Role};
 
 /// One change of one entry.
 #[derive(Clone, Debug, PartialEq)]

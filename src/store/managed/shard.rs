@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
-use crate::directory::{Edit, EntryChange, Item, Member, Scalar};
+use crate::directory::{Edit, Change, Item, Member, Scalar};
 
 /// Entries by id, by the key of their kind. A value is JSON on one line.
 type Sections = BTreeMap<String, BTreeMap<String, String>>;
@@ -68,15 +68,15 @@ fn parse(text: &str) -> Result<Json, String> {
 fn apply(entries: &mut BTreeMap<String, String>, edit: &Edit) -> Result<(), String> {
     let missing = || format!("the {} `{}` does not stand there", edit.kind.word(), edit.id);
     match &edit.change {
-        EntryChange::Create { members } => {
+        Change::Create { members } => {
             let members = members.iter().map(|(key, member)| ((*key).to_owned(), member_json(member)));
             let entry = Json::Object(members.collect());
             entries.insert(edit.id.clone(), entry.to_string());
         }
-        EntryChange::Delete => {
+        Change::Delete => {
             entries.remove(&edit.id).ok_or_else(missing)?;
         }
-        EntryChange::Rename { to } => {
+        Change::Rename { to } => {
             let entry = entries.remove(&edit.id).ok_or_else(missing)?;
             entries.insert(to.clone(), entry);
         }
@@ -95,15 +95,15 @@ fn apply(entries: &mut BTreeMap<String, String>, edit: &Edit) -> Result<(), Stri
 }
 
 /// Changes what one entry says.
-fn apply_within(entry: &mut Map<String, Json>, change: &EntryChange) {
+fn apply_within(entry: &mut Map<String, Json>, change: &Change) {
     match change {
-        EntryChange::Set { key, value } => {
+        Change::Set { key, value } => {
             entry.insert((*key).to_owned(), scalar_json(value));
         }
-        EntryChange::Unset { key } => {
+        Change::Unset { key } => {
             entry.remove(*key);
         }
-        EntryChange::Add { list, items } => {
+        Change::Add { list, items } => {
             let known = entry.entry(*list).or_insert_with(|| json!([]));
             if !known.is_array() {
                 *known = json!([]);
@@ -116,7 +116,7 @@ fn apply_within(entry: &mut Map<String, Json>, change: &EntryChange) {
             all.extend(items.iter().map(|item| (item.id.clone(), item_json(item))));
             *known = all.into_values().collect();
         }
-        EntryChange::Remove { list, ids } => {
+        Change::Remove { list, ids } => {
             if let Some(Json::Array(known)) = entry.get_mut(*list) {
                 known.retain(|item| !listed(item).is_some_and(|id| ids.iter().any(|gone| gone == id)));
                 if known.is_empty() {
@@ -124,7 +124,7 @@ fn apply_within(entry: &mut Map<String, Json>, change: &EntryChange) {
                 }
             }
         }
-        EntryChange::Create { .. } | EntryChange::Delete | EntryChange::Rename { .. } => {}
+        Change::Create { .. } | Change::Delete | Change::Rename { .. } => {}
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use crate::directory::Kind;
 
-    fn on(id: &str, change: EntryChange) -> Edit {
+    fn on(id: &str, change: Change) -> Edit {
         Edit {
             kind: Kind::User,
             id: id.to_owned(),
@@ -170,14 +170,14 @@ mod tests {
 
     fn create(id: &str) -> Edit {
         let role = Member::Scalar(Scalar::Text("Member".to_owned()));
-        on(id, EntryChange::Create { members: vec![("role", role)] })
+        on(id, Change::Create { members: vec![("role", role)] })
     }
 
     #[test]
     fn an_entry_is_one_line() {
         let one = edit(None, &[create("b"), create("a\n\"")]).expect("edited").expect("a file");
         assert_eq!(one, "{\"users\": {\n\"a\\n\\\"\": {\"role\":\"Member\"},\n\"b\": {\"role\":\"Member\"}\n}}\n");
-        let add = EntryChange::Add {
+        let add = Change::Add {
             list: "teams",
             items: ["z", "y"].map(|id| Item { id: id.to_owned(), permission: None }).into(),
         };
@@ -190,8 +190,8 @@ mod tests {
     #[test]
     fn a_file_with_nothing_left_goes() {
         let one = edit(None, &[create("a")]).expect("edited").expect("a file");
-        assert_eq!(edit(Some(&one), &[on("a", EntryChange::Delete)]), Ok(None));
-        assert!(edit(Some(&one), &[on("b", EntryChange::Delete)]).is_err());
+        assert_eq!(edit(Some(&one), &[on("a", Change::Delete)]), Ok(None));
+        assert!(edit(Some(&one), &[on("b", Change::Delete)]).is_err());
         let retired = retire(None, "Ana", true).expect("retired").expect("a file");
         assert_eq!(retired, "{\"retired_users\": {\n\"Ana\": {}\n}}\n");
         assert_eq!(retire(Some(&retired), "ANA", false), Ok(None));
