@@ -22,6 +22,7 @@ mod clinic_cases;
 mod command_line;
 mod comparing;
 mod completions;
+mod edits;
 mod engine_laws;
 mod explain;
 mod explaining;

@@ -1,0 +1,1 @@
+//! Random documents and random edits.
