@@ -18,6 +18,7 @@ mod operations;
 mod quiet;
 mod reply;
 mod routes;
+mod scim;
 mod searches;
 mod service;
 mod tally;
@@ -32,6 +33,7 @@ pub use explain::{
 pub use guard::Hosts;
 pub use listen::{Address, BindError, Listener, bind};
 pub use routes::{ROUTES, Route};
+pub use scim::{EntityId, ScimSettings};
 pub use searches::{SearchSettings, SearchTally};
 pub use service::{Ask, Limits, ServeSettings, Service, answer};
 pub use tally::Tally;

@@ -9,7 +9,7 @@ use crate::support::repository;
 const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("directory", &["engine"]),
-    ("scim", &[]),
+    ("scim", &["directory"]),
     ("store", &["engine", "directory"]),
     ("serve", &["engine", "directory", "scim", "store"]),
     ("app", &["engine", "directory", "scim", "store", "serve", "app"]),

@@ -114,13 +114,21 @@ impl Filter {
         }
     }
 
-    /// Whether some test looks at this attribute.
-    pub fn looks_at(&self, name: &str) -> bool {
+    /// Whether some test is such, on whatever depth; one in brackets comes with the attribute in front of them.
+    pub fn has(&self, is_such: &dyn Fn(&Place, &Operator) -> bool) -> bool {
         match self {
-            Self::Test(test) => test.place.attribute.name == name,
-            Self::Not(filter) => filter.looks_at(name),
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.looks_at(name)),
-            Self::Within(place, _) => place.attribute.name == name,
+            Self::Test(test) => is_such(&test.place, &test.operator),
+            Self::Not(filter) => filter.has(is_such),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.has(is_such)),
+            Self::Within(place, filter) => filter.has(&|part, operator| {
+                is_such(
+                    &Place {
+                        part: Some(part.attribute),
+                        ..*place
+                    },
+                    operator,
+                )
+            }),
         }
     }
 

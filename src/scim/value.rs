@@ -7,8 +7,8 @@ use chrono::DateTime;
 use serde_json::{Map, Value};
 
 use super::attribute::{Attribute, Case, Kind, Many};
-use super::fold::fold;
 use super::problem::Problem;
+use crate::directory::fold;
 
 /// How many values an attribute of a user may have.
 const VALUES_MAX: usize = 1_000;

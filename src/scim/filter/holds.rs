@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{Comparison, Filter, Literal, Operator, Test};
+use crate::directory::fold;
 use crate::scim::attribute::{Attribute, Case};
-use crate::scim::fold::fold;
 use crate::scim::value::moment;
 
 impl Filter {

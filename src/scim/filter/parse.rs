@@ -1,8 +1,8 @@
 //! Filters from text.
 
 use super::{BYTES_MAX, Comparison, DEPTH_MAX, Filter, Literal, Operator, TESTS_MAX, Test};
+use crate::directory::fold;
 use crate::scim::attribute::{Attribute, Case, Kind};
-use crate::scim::fold::fold;
 use crate::scim::path::{Named, Place, find, find_part, is_name};
 use crate::scim::problem::{Problem, ScimType};
 use crate::scim::schema::Type;
