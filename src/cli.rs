@@ -153,7 +153,8 @@ struct AuthorizeArgs {
 #[command(
     after_help = "Exit codes: 0 allow, 3 deny, 1 the files or the question have a fault, 2 wrong usage or settings.\n\n\
                   Examples:\n  gatepost explain --principal user:emi@example.com --action runOperation --resource datastore:ledger\n  \
-                  gatepost explain demo --request question.json --format markdown\n\n\
+                  gatepost explain demo --request question.json --format markdown\n  \
+                  gatepost explain --url http://127.0.0.1:8180 --request question.json\n\n\
                   docs/explain.md says how to read it."
 )]
 struct ExplainArgs {
@@ -161,6 +162,10 @@ struct ExplainArgs {
     root: RootArgs,
     #[command(flatten)]
     question: QuestionArgs,
+    /// A running sidecar that explains, if its `explain.enabled` is on: `http://127.0.0.1:8180` or
+    /// `unix:/path/to.sock`. Without it, the explanation is made in this process.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     /// How to show the explanation.
     #[arg(long, value_enum, default_value_t = explain::Format::Text)]
     format: explain::Format,
