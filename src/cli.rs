@@ -16,6 +16,7 @@ mod render;
 mod serve;
 mod sidecar;
 mod source;
+mod token;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -77,6 +78,8 @@ enum Command {
     Access(lists::AccessArgs),
     /// Print who may do what to which resource, as a table, CSV or a page, for an access review.
     Matrix(lists::MatrixArgs),
+    /// Make, list and revoke the tokens of those who change things.
+    Token(token::TokenArgs),
     /// Write a new root to start from.
     Init(InitArgs),
     /// Wait until a sidecar is ready: also a health check for containers.
@@ -288,6 +291,7 @@ impl Arguments {
             Command::WhatCan(args) => lists::what_can(&args),
             Command::Access(args) => lists::access(&args),
             Command::Matrix(args) => lists::matrix(&args),
+            Command::Token(args) => token::run(&args),
             Command::Init(args) => init::run(&args),
             Command::Wait(args) => wait::run(&args),
             Command::Completions(args) => completions::run(&args),
