@@ -11,9 +11,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("directory", &["engine"]),
     ("scim", &["directory"]),
     ("store", &["engine", "directory"]),
-    ("serve", &["engine", "directory", "scim", "store"]),
-    ("app", &["engine", "directory", "scim", "store", "serve", "app"]),
-    ("cli", &["engine", "directory", "scim", "store", "serve", "app", "cli"]),
+    ("callers", &[]),
+    ("serve", &["engine", "directory", "scim", "store", "callers"]),
+    ("app", &["engine", "directory", "scim", "store", "callers", "serve", "app"]),
+    ("cli", &["engine", "directory", "scim", "store", "callers", "serve", "app", "cli"]),
 ];
 
 /// What a room must do without, besides other rooms.
@@ -50,6 +51,19 @@ const ABSENT: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["axum", "hyper"]),
+    (
+        "callers",
+        &[
+            "tokio",
+            "axum",
+            "hyper",
+            "tracing",
+            "std::fs",
+            "std::time",
+            "cedar_policy",
+            "notify",
+        ],
+    ),
     ("serve", &["std::fs::read", "std::fs::write", "notify"]),
 ];
 
