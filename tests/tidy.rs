@@ -14,7 +14,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("callers", &[]),
     ("serve", &["engine", "directory", "scim", "store", "callers"]),
     ("app", &["engine", "directory", "scim", "store", "callers", "serve", "app"]),
-    ("cli", &["engine", "directory", "scim", "store", "callers", "serve", "app", "cli"]),
+    (
+        "cli",
+        &["engine", "directory", "scim", "store", "callers", "serve", "app", "cli"],
+    ),
 ];
 
 /// What a room must do without, besides other rooms.

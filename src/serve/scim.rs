@@ -15,16 +15,20 @@ mod users;
 
 use std::sync::Arc;
 
-use hyper::{Response, StatusCode};
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::any;
+use hyper::{Request, StatusCode};
 use serde_json::Value;
 
-use super::reply::Body;
+use super::management::SCIM;
 use crate::directory::{Command, Directory, Key};
 use crate::scim::{Problem, Type};
 use crate::store::{Channel, Done, Expected, Live, Order, Refusal, Writer};
 
-pub(super) use alarm::Alarm;
-pub(super) use call::Call;
+pub use alarm::Alarm;
+use call::Call;
 use reply::Reply;
 
 /// What an application asks with: which attribute of a SCIM user is the id of the entity.
@@ -48,33 +52,39 @@ pub struct ScimSettings {
     pub public_url: Option<String>,
 }
 
+/// The routes of directory sync, for [`Management`](super::Management): reads from what is live, and writes through the
+/// one writer.
+pub fn scim_routes(live: Arc<Live>, writer: Writer, settings: ScimSettings, alarm: Arc<Alarm>) -> Router {
+    let scim = Scim {
+        live,
+        writer,
+        settings,
+        alarm,
+    };
+    let paths = [SCIM.to_owned(), format!("{SCIM}/"), format!("{SCIM}/{{*path}}")];
+    let router = paths.iter().fold(Router::new(), |router, path| router.route(path, any(answer)));
+    router.with_state(Arc::new(scim))
+}
+
+async fn answer(State(scim): State<Arc<Scim>>, request: Request<axum::body::Body>) -> Response {
+    let answered = async {
+        let call = Call::read(request).await?;
+        routes::answer(&scim, &call).await
+    };
+    answered.await.unwrap_or_else(|problem| Reply::problem(&problem)).into_response()
+}
+
 /// All of directory sync.
 #[derive(Debug)]
-pub(super) struct Scim {
+struct Scim {
     live: Arc<Live>,
     writer: Writer,
     settings: ScimSettings,
     /// Whether so many were deactivated that somebody should know.
-    pub(super) alarm: Alarm,
+    alarm: Arc<Alarm>,
 }
 
 impl Scim {
-    /// Over what is live, through the one writer.
-    pub(super) fn new(live: Arc<Live>, writer: Writer, settings: ScimSettings) -> Self {
-        Self {
-            live,
-            writer,
-            settings,
-            alarm: Alarm::default(),
-        }
-    }
-
-    /// Answers a request whose token was found good.
-    pub(super) async fn answer(&self, call: Call) -> Response<Body> {
-        let answered = routes::answer(self, &call).await;
-        answered.unwrap_or_else(|problem| Reply::problem(&problem)).into_response()
-    }
-
     fn directory(&self) -> Result<Arc<Directory>, Problem> {
         let generation = self.live.current();
         let generation = generation.as_ref().ok_or_else(|| Problem::new(503, "nothing has loaded yet"))?;
@@ -85,7 +95,7 @@ impl Scim {
     fn base(&self, call: &Call) -> String {
         match &self.settings.public_url {
             Some(url) => format!("{}/scim/v2", url.trim_end_matches('/')),
-            None => format!("http://{}/scim/v2", call.host),
+            None => format!("http://{}/scim/v2", call.host()),
         }
     }
 

@@ -15,9 +15,10 @@ const MANY: usize = 500;
 /// Fewer than so many are never too many, however few accounts there are.
 const FEW: usize = 10;
 
-/// Deactivations and deletions of the last ten minutes.
+/// Deactivations and deletions of the last ten minutes, and whether they were too many: more than 500, or a tenth of all
+/// accounts.
 #[derive(Debug, Default)]
-pub(in crate::serve) struct Alarm {
+pub struct Alarm {
     recent: Mutex<Recent>,
     raised: AtomicU64,
 }
@@ -31,7 +32,7 @@ struct Recent {
 
 impl Alarm {
     /// How often it was raised.
-    pub(in crate::serve) fn raised(&self) -> u64 {
+    pub fn raised(&self) -> u64 {
         self.raised.load(Ordering::Relaxed)
     }
 

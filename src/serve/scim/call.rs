@@ -1,10 +1,12 @@
 //! A request, as directory sync sees it.
 
+use http_body_util::BodyExt;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap};
-use hyper::{Method, Uri};
+use hyper::{Method, Request, Uri};
 use serde_json::Value;
 
+use crate::callers::Caller;
 use crate::engine::json::Json;
 use crate::scim::{Page, Problem, ScimType, Selection, Type, query_pairs};
 use crate::store::{Actor, Expected};
@@ -14,16 +16,14 @@ const DEPTH_MAX: usize = 32;
 
 /// One request, with its body.
 #[derive(Debug)]
-pub(in crate::serve) struct Call {
-    pub(in crate::serve) method: Method,
-    pub(in crate::serve) uri: Uri,
-    pub(in crate::serve) headers: HeaderMap,
-    pub(in crate::serve) body: Bytes,
-    /// The `Host` that the guard found good.
-    pub(in crate::serve) host: String,
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
     /// Whose token it is.
-    pub(in crate::serve) actor: Actor,
-    pub(in crate::serve) request_id: Option<String>,
+    pub(super) actor: Actor,
+    pub(super) request_id: Option<String>,
 }
 
 /// What is asked for of a list or of one resource.
@@ -37,6 +37,33 @@ pub(super) struct Asked {
 }
 
 impl Call {
+    /// A request of the management listener, which has found out who calls and has taken all of the body.
+    pub(super) async fn read(request: Request<axum::body::Body>) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let caller = parts.extensions.get::<Caller>().ok_or_else(|| Problem::new(401, "a token is wanted"))?;
+        let actor = Actor {
+            principal: Some((caller.principal.entity_type.clone(), caller.principal.id.clone())),
+            token: Some(caller.token.clone()),
+            system_user: None,
+        };
+        let body = body.collect().await.map_err(|_| Problem::new(400, "the body broke off"))?.to_bytes();
+        let request_id = parts.headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        Ok(Self {
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            body,
+            actor,
+            request_id,
+        })
+    }
+
+    /// Where it came to, as the guard found it good.
+    pub(super) fn host(&self) -> &str {
+        let authority = self.uri.authority().map(hyper::http::uri::Authority::as_str);
+        authority.or_else(|| self.header(header::HOST)).unwrap_or("localhost")
+    }
+
     /// The body as JSON: each name once, and no deeper than is good.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
 //! Answers of directory sync.
 
-use http_body_util::{Either, Full};
+use axum::body::Body;
+use axum::response::Response;
+use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
-use hyper::{Response, StatusCode};
 use serde_json::Value;
 
 use crate::scim::{Problem, ScimType};
-use crate::serve::reply::Body;
 use crate::store::Refusal;
 
 const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -52,9 +52,9 @@ impl Reply {
         }
     }
 
-    pub(super) fn into_response(self) -> Response<Body> {
+    pub(super) fn into_response(self) -> Response {
         let body = self.body.map(|body| body.to_string()).unwrap_or_default();
-        let mut response = Response::new(Either::Left(Full::new(body.into())));
+        let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if self.status != StatusCode::NO_CONTENT && self.status != StatusCode::NOT_MODIFIED {
