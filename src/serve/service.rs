@@ -30,6 +30,7 @@ use super::operations;
 use super::quiet::poll_frame;
 use super::reply::{self, Body, Problem};
 use super::routes::{Asked, ROUTES, Route, To};
+use super::scim::Alarm;
 use super::searches::{SearchSettings, Searches};
 use super::tally::{Tally, add};
 use crate::engine::Snapshot;
@@ -122,6 +123,8 @@ pub struct ServeSettings {
     pub explains: bool,
     /// Who may call.
     pub callers: CallerSettings,
+    /// Where mass deactivations by directory sync are counted.
+    pub alarm: Arc<Alarm>,
     /// Called before each decision and each search, for tests of what happens when one breaks off.
     pub before_decision: Option<fn()>,
 }
@@ -143,6 +146,7 @@ pub struct Service {
     batch: BatchRules,
     explains: bool,
     pub(super) callers: Callers,
+    pub(super) alarm: Arc<Alarm>,
     pub(super) searches: Searches,
     router: OnceLock<Router>,
 }
@@ -229,6 +233,7 @@ impl Service {
             },
             explains: settings.explains,
             callers: Callers::new(&settings.callers),
+            alarm: settings.alarm.clone(),
             searches: Searches::new(&settings.search, &limits)?,
             router: OnceLock::new(),
         });

@@ -8,7 +8,7 @@ use super::entry::{kept, kind_of, shown};
 use super::reply::Reply;
 use super::{Call, Scim};
 use crate::directory::{Directory, Kind, fold};
-use crate::scim::{Comparison, Filter, Literal, Operator, Page, Place, Problem, Selection, Test, Type, list};
+use crate::scim::{Comparison, Filter, Literal, Operator, Place, Problem, Selection, Test, Type, list};
 
 /// Entries that are looked at before others have their turn.
 const AT_ONCE: usize = 256;
