@@ -88,10 +88,20 @@ pub enum Literal {
     Null,
     /// For booleans.
     Boolean(bool),
-    /// For texts: as it was sent, and as it is compared.
-    Text { sent: String, compared: String },
-    /// For dates: as it was sent, and the moment in nanoseconds since 1970.
-    Moment { sent: String, nanoseconds: i128 },
+    /// For texts.
+    Text {
+        /// As it was sent.
+        sent: String,
+        /// As it is compared.
+        compared: String,
+    },
+    /// For dates.
+    Moment {
+        /// As it was sent.
+        sent: String,
+        /// Since 1970.
+        nanoseconds: i128,
+    },
 }
 
 impl Filter {

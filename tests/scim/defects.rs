@@ -152,7 +152,7 @@ async fn each_method_does_what_it_says_or_is_refused() {
 async fn what_scim_did_not_make_is_not_there_for_it() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;
-    let before = sync.written();
+    let before = sync.entities();
     for kind in ["Users", "Groups"] {
         assert_eq!(provider.get(&format!("/{kind}")).await["totalResults"], 0);
     }
@@ -171,7 +171,7 @@ async fn what_scim_did_not_make_is_not_there_for_it() {
     }
     let list = provider.get(&format!("/Users?filter={}", query("userName eq \"ana@example.com\""))).await;
     assert_eq!(list["totalResults"], 0);
-    assert_eq!(sync.written(), before);
+    assert_eq!(sync.entities(), before);
     // Their names are taken, and so is the name of the team that everyone is in.
     provider.ask("POST", "/Users", &json!({"userName": "ana@example.com"}), 409).await;
     for name in ["Public", "public"] {
@@ -181,7 +181,7 @@ async fn what_scim_did_not_make_is_not_there_for_it() {
         let group = json!({"displayName": "g", "members": [{"value": member}]});
         assert_eq!(provider.ask("POST", "/Groups", &group, 400).await["scimType"], "invalidValue");
     }
-    assert_eq!(sync.written(), before);
+    assert_eq!(sync.entities(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

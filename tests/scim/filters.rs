@@ -221,7 +221,7 @@ fn filters() -> impl Strategy<Value = String> {
     ]);
     let inner = prop::sample::select(vec!["value", "type", "display"]);
     let operators = prop::sample::select(vec!["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"]);
-    let values = prop::sample::select(vec!["work", "Bob", "b", "", "\"", "\\", "É", "example.com", "bob@home.org"]);
+    let values = prop::sample::select(vec!["work", "Bob", "b", "", "\"", "\\", "Q", "example.com", "bob@home.org"]);
     let test =
         (names, operators.clone(), values.clone(), any::<bool>()).prop_map(|(name, operator, value, present)| {
             if present {

@@ -89,10 +89,19 @@ impl Sync {
             .await
     }
 
-    /// Everything that stands below `entities`, as one text.
+    /// All files of the directory, as one text.
+    pub fn entities(&self) -> String {
+        self.below("entities")
+    }
+
+    /// Everything that is written in the root, the audit trail too, as one text.
     pub fn written(&self) -> String {
+        self.below("")
+    }
+
+    fn below(&self, name: &str) -> String {
         let mut text = String::new();
-        let mut directories = vec![self.root.path().to_owned()];
+        let mut directories = vec![self.root.path().join(name)];
         while let Some(directory) = directories.pop() {
             for entry in fs::read_dir(directory).expect("a directory") {
                 let path = entry.expect("an entry").path();
