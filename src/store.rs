@@ -13,7 +13,7 @@ mod loader;
 mod manifest;
 mod watch;
 
-pub use compile::{NextError, Compiled, compile, compile_files, compile_next, load, load_files};
+pub use compile::{Compiled, NextError, compile, compile_files, compile_next, load, load_files};
 pub use files::{File, FileLimits, Kind, Names, Tree, is_root, read};
 pub use live::{Generation, Live, Pending, Status, Watching};
 pub use loader::{Event, Loader, LoaderSettings};
