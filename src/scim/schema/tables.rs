@@ -144,7 +144,10 @@ pub(super) const GROUP: &[Attribute] = &[
 
 const MEMBERS: &[Attribute] = &[
     value("The user's id.").exact().with(Mutability::Immutable, Returned::Default),
-    Attribute::new("$ref", Kind::Reference(&["User"]), "Where the user is.").read_only(),
-    text("type", "Users alone are members.").usually(&["User"]).read_only(),
+    Attribute::new("$ref", Kind::Reference(&["User"]), "Where the user is.")
+        .with(Mutability::Immutable, Returned::Default),
+    text("type", "Users alone are members.")
+        .usually(&["User"])
+        .with(Mutability::Immutable, Returned::Default),
     DISPLAY.read_only(),
 ];
