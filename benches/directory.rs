@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant, SystemTime};
 
-use gatepost::directory::{Change, Directory, Kind};
+use gatepost::directory::{Directory, DocumentChange as Change, Kind};
 use gatepost::engine::{Options, Text};
 use gatepost::store::{self, Compiled, File, Generation, compile_next, load_files};
 

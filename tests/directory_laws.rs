@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use gatepost::app::MODEL;
-use gatepost::directory::{DocumentChange, Directory, Key, Kind, fold};
+use gatepost::directory::{Directory, DocumentChange, Key, Kind, fold};
 use gatepost::engine::{Fault, Faults, Options, Query, Record, Severity, Snapshot, Text, UnknownParents};
 use gatepost::store::{self, Compiled, File, Generation, NextError, compile_next, load_files};
 use serde_json::{Value, json};
