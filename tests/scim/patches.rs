@@ -380,7 +380,10 @@ fn what_a_group_cannot_have_is_refused() {
             json!([{"op": "remove", "path": "members[not (value eq \"x\")]"}]),
             InvalidFilter,
         ),
-        (json!([{"op": "remove", "path": "members[value eq \"x\"].display"}]), Mutability),
+        (
+            json!([{"op": "remove", "path": "members[value eq \"x\"].display"}]),
+            InvalidPath,
+        ),
         (
             json!([{"op": "replace", "path": "members[value eq \"x\"]", "value": {"value": "y"}}]),
             Mutability,

@@ -149,5 +149,4 @@ const MEMBERS: &[Attribute] = &[
     text("type", "Users alone are members.")
         .usually(&["User"])
         .with(Mutability::Immutable, Returned::Default),
-    DISPLAY.read_only(),
 ];

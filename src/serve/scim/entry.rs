@@ -127,10 +127,7 @@ fn group(directory: &Directory, base: &str, id: &str, selection: &Selection) -> 
     group.insert("displayName".to_owned(), team.name.as_str().into());
     if selection.shows("members") {
         let members: Vec<Value> = members(directory, id)
-            .map(|(user, uuid)| {
-                let name = directory.account(Kind::User, user).map(|account| account.name.as_str());
-                json!({"value": uuid, "$ref": format!("{base}/Users/{uuid}"), "type": "User", "display": name})
-            })
+            .map(|(_, uuid)| json!({"value": uuid, "$ref": format!("{base}/Users/{uuid}"), "type": "User"}))
             .collect();
         if !members.is_empty() {
             group.insert("members".to_owned(), members.into());
