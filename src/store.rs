@@ -5,6 +5,7 @@
 //!
 //! Deliberately absent: HTTP.
 
+mod compile;
 mod files;
 mod links;
 mod live;
@@ -12,6 +13,7 @@ mod loader;
 mod manifest;
 mod watch;
 
+pub use compile::{Compiled, NextError, compile, compile_files, compile_next, load, load_files};
 pub use files::{File, FileLimits, Kind, Names, Tree, is_root, read};
 pub use live::{Generation, Live, Pending, Status, Watching};
-pub use loader::{Event, Loader, LoaderSettings, compile, compile_files};
+pub use loader::{Event, Loader, LoaderSettings};

@@ -22,6 +22,8 @@ mod clinic_cases;
 mod command_line;
 mod comparing;
 mod completions;
+mod directory_documents;
+mod directory_laws;
 mod engine_laws;
 mod explain;
 mod explaining;
