@@ -1,40 +1,45 @@
 //! Users, service users, teams and datastores: documents that people write, the rules that Cedar cannot hold, and their
 //! projection into entities.
 //!
-//! A document is a mapping with the keys `users`, `service_users`, `teams`, `datastores` and `enrichment_datastores`, in
-//! YAML or JSON. All documents of a root together are one directory; it does not matter which entry stands in which.
+//! A document is a mapping with the keys `users`, `service_users`, `teams`, `datastores`, `enrichment_datastores` and
+//! `retired_users`, in YAML or JSON. All documents of a root together are one directory; it does not matter which entry
+//! stands in which.
 //!
 //! Deliberately absent: files, async, and Cedar itself. It shares the engine's nouns for what authors write ([`Text`],
-//! [`Fault`], [`Record`]) and nothing else of it.
+//! [`Fault`], [`Record`]) and for what differs ([`Difference`](crate::engine::Difference)), and nothing else of it.
 
+mod change;
+mod command;
 mod document;
 mod edit;
+mod entry;
+mod fold;
+mod index;
+mod model;
 mod node;
 mod project;
 mod rules;
+mod sorted;
 
-pub use document::{Kind, Permission};
+pub use change::{Change as DocumentChange, Delta};
+pub use command::{Assignments, Command, Members, Patch};
 pub use edit::{Change, Edit, Item, Member, Scalar, edit};
+pub use entry::{Account, Assignment, Key, Kind, Permission, Reference, Role, Store, Team};
+pub use fold::fold;
+pub use model::Directory;
 
 use crate::engine::{Fault, Record, Severity, Text, UnknownParents};
 
 /// Reads all documents as one directory and projects it into entities.
 ///
-/// Faults come with the file, the line and the entry; where there is an error among them, the records are incomplete
-/// and must not be used. A team that lists an account or a datastore which is nowhere is a fault or, with
-/// [`UnknownParents::Drop`], a warning; it grants nothing either way.
+/// Faults come with the file, the line and the entry; where there is an error among them, there are no records. A team
+/// that lists an account or a datastore which is nowhere is a fault or, with [`UnknownParents::Drop`], a warning; it
+/// grants nothing either way.
 pub fn read(texts: &[Text], unknown: UnknownParents) -> (Vec<Record>, Vec<Fault>) {
-    let mut faults = Vec::new();
-    let mut directory = document::Directory::default();
-    for text in texts {
-        match node::read(text) {
-            Ok(root) => directory.add(text, &root, &mut faults),
-            Err(fault) => faults.push(*fault),
-        }
-    }
+    let (directory, delta) = Directory::default().follow(texts);
+    let faults = directory.faults(unknown);
     if texts.is_empty() || faults.iter().any(|fault| fault.severity == Severity::Error) {
         return (Vec::new(), faults);
     }
-    rules::check(&directory, unknown, &mut faults);
-    (project::project(&directory), faults)
+    (delta.records, faults)
 }

@@ -55,5 +55,5 @@ pub use policies::PolicyInfo;
 pub use query::{Action, Entity, OwnedQuery, Part, Problem, Query};
 pub use search::{Going, Search, Sought};
 pub use snapshot::{Counts, Example, Snapshot};
-pub use sources::{Later, Progress, Record, Sources};
+pub use sources::{Difference, Later, Moved, Progress, Record, Sources};
 pub use text::{Place, Span, Text};

@@ -11,7 +11,11 @@ mod live;
 mod loader;
 mod manifest;
 mod watch;
+mod writer;
 
 pub use files::{File, FileLimits, Kind, Names, Tree, is_root, read};
 pub use live::{Generation, Live, Pending, Status, Watching};
 pub use loader::{Event, Loader, LoaderSettings, compile, compile_files};
+pub use writer::{
+    AccessDiff, Actor, Channel, Denied, Done, Expected, FileChange, LevelChange, Order, Refusal, RoleChange, Writer,
+};

@@ -1,208 +1,95 @@
-//! The entries of a directory, read from documents.
+//! One document: its entries, and what is wrong with each of them by itself.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::node::{Key, Node, Value};
+use sha2::{Digest, Sha256};
+
+use super::entry::{Account, Assignment, At, Entry, Kind, Permission, Reference, Role, Store, Team};
+use super::node::{self, Name, Node, Value};
+use super::rules;
 use crate::engine::{Fault, Span, Text, nearest};
 
-/// The kinds of entries, as a document's keys call them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// A person.
-    User,
-    /// An account for automation.
-    ServiceUser,
-    /// A team.
-    Team,
-    /// A source datastore.
-    Datastore,
-    /// An enrichment datastore.
-    EnrichmentDatastore,
-}
+/// The key of the names that may not be given again.
+const RETIRED: &str = "retired_users";
 
-impl Kind {
-    const ALL: [Self; 5] = [
-        Self::User,
-        Self::ServiceUser,
-        Self::Team,
-        Self::Datastore,
-        Self::EnrichmentDatastore,
-    ];
-
-    /// The key of a document.
-    pub(super) fn key(self) -> &'static str {
-        match self {
-            Self::User => "users",
-            Self::ServiceUser => "service_users",
-            Self::Team => "teams",
-            Self::Datastore => "datastores",
-            Self::EnrichmentDatastore => "enrichment_datastores",
-        }
-    }
-
-    /// The Cedar entity type.
-    pub(super) fn entity_type(self) -> &'static str {
-        match self {
-            Self::User => "User",
-            Self::ServiceUser => "ServiceUser",
-            Self::Team => "Team",
-            Self::Datastore => "Datastore",
-            Self::EnrichmentDatastore => "EnrichmentDatastore",
-        }
-    }
-
-    /// What a person calls one of them.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::ServiceUser => "service user",
-            Self::Team => "team",
-            Self::Datastore => "datastore",
-            Self::EnrichmentDatastore => "enrichment datastore",
-        }
-    }
-
-    fn allowed(self) -> &'static [&'static str] {
-        match self {
-            Self::User | Self::ServiceUser => &["name", "role", "active"],
-            Self::Team => &[
-                "name",
-                "description",
-                "permission",
-                "users",
-                "service_users",
-                "datastores",
-                "enrichment_datastores",
-            ],
-            Self::Datastore | Self::EnrichmentDatastore => &["name"],
-        }
-    }
-}
-
-/// Where an entry or a reference was written.
-#[derive(Clone, Debug)]
-pub(super) struct Source {
+/// What one document says.
+#[derive(Debug)]
+pub(super) struct Document {
     pub(super) text: Text,
-    pub(super) span: Span,
+    /// SHA-256 of its content.
+    pub(super) hash: [u8; 32],
+    /// By kind and id; what is there twice stands in the order of the text.
+    pub(super) entries: Vec<Stated>,
+    /// Names of users that may not be given again.
+    pub(super) retired: Vec<Arc<str>>,
+    /// What cannot be read.
+    pub(super) faults: Vec<Fault>,
+    /// Rules that an entry breaks whatever stands elsewhere.
+    pub(super) broken: Vec<Fault>,
 }
 
-impl Source {
-    /// A fault here, naming the rule it breaks.
-    pub(super) fn fault(&self, code: &'static str, message: String) -> Fault {
-        Fault::error(code, message).at(&self.text, self.span)
-    }
+/// An entry where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Stated {
+    pub(super) kind: Kind,
+    pub(super) id: Arc<str>,
+    /// Where its id is.
+    pub(super) at: Span,
+    /// Where its value is.
+    pub(super) value: Span,
+    pub(super) entry: Arc<Entry>,
+    /// Whether there is nothing to say against it by itself.
+    is_sound: bool,
 }
 
-/// A role. Exactly one is held by every account (R1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    Admin,
-    Manager,
-    Member,
-}
-
-impl Role {
-    pub(super) const NAMES: [&'static str; 3] = ["Admin", "Manager", "Member"];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Admin => "Admin",
-            Self::Manager => "Manager",
-            Self::Member => "Member",
+impl Document {
+    /// Reads a document. What is the same as in `before` is shared with it.
+    pub(super) fn read(text: &Text, before: Option<&Self>) -> Self {
+        let mut document = Self {
+            text: text.clone(),
+            hash: Sha256::digest(text.content.as_bytes()).into(),
+            entries: Vec::new(),
+            retired: Vec::new(),
+            faults: Vec::new(),
+            broken: Vec::new(),
+        };
+        let is_known = |section: &str, id: &str, raw: &str| {
+            let known = before.zip(Kind::ALL.into_iter().find(|kind| kind.key() == section));
+            known.is_some_and(|(before, kind)| before.known(kind, id, raw).is_some())
+        };
+        match node::read(text, before.map(|_| &is_known as node::IsKnown<'_>)) {
+            Ok(root) => document.add(&root, before),
+            Err(fault) => document.faults.push(*fault),
         }
+        document.entries.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
+        document
     }
 
-    fn read(name: &str) -> Option<Self> {
-        [Self::Admin, Self::Manager, Self::Member].into_iter().find(|role| role.name() == name)
+    /// Where a key's entries are; the first is the one that counts.
+    pub(super) fn find(&self, kind: Kind, id: &str) -> &[Stated] {
+        let order = |stated: &Stated| (stated.kind, &*stated.id).cmp(&(kind, id));
+        let start = self.entries.partition_point(|stated| order(stated).is_lt());
+        let len = self.entries[start..].iter().take_while(|stated| order(stated).is_eq()).count();
+        &self.entries[start..start + len]
     }
-}
 
-/// What a team has on a datastore.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
-    /// View and report.
-    Read,
-    /// All of that, and run operations and manage metadata.
-    Write,
-}
-
-impl Permission {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-        }
+    /// The entry of this text, if there was one and nothing was to be said against it.
+    fn known(&self, kind: Kind, id: &str, raw: &str) -> Option<&Stated> {
+        let [stated] = self.find(kind, id) else { return None };
+        let span = stated.value;
+        let same = stated.is_sound && self.text.content.get(span.offset..span.offset + span.len) == Some(raw);
+        same.then_some(stated)
     }
-}
 
-/// A user or a service user.
-#[derive(Clone, Debug)]
-pub(super) struct Account {
-    pub(super) source: Source,
-    pub(super) name: String,
-    pub(super) role: Role,
-    pub(super) active: bool,
-}
-
-/// A team.
-#[derive(Clone, Debug)]
-pub(super) struct Team {
-    pub(super) source: Source,
-    pub(super) name: String,
-    pub(super) description: String,
-    pub(super) permission: Option<Permission>,
-    pub(super) users: Vec<Reference>,
-    pub(super) service_users: Vec<Reference>,
-    pub(super) datastores: Vec<Assignment>,
-    pub(super) enrichment_datastores: Vec<Assignment>,
-    /// Where `users` and `service_users` are written, if they are.
-    pub(super) members_source: Option<Source>,
-    /// Where `name` is written, if it is.
-    pub(super) name_source: Option<Source>,
-}
-
-/// An id of another entry.
-#[derive(Clone, Debug)]
-pub(super) struct Reference {
-    pub(super) id: String,
-    pub(super) source: Source,
-}
-
-/// A datastore of a team, with a level of its own or the team's.
-#[derive(Clone, Debug)]
-pub(super) struct Assignment {
-    pub(super) to: Reference,
-    pub(super) permission: Option<Permission>,
-}
-
-/// A datastore of either kind.
-#[derive(Clone, Debug)]
-pub(super) struct Store {
-    pub(super) source: Source,
-    pub(super) name: String,
-}
-
-/// All entries of all documents.
-#[derive(Debug, Default)]
-pub(super) struct Directory {
-    pub(super) users: BTreeMap<String, Account>,
-    pub(super) service_users: BTreeMap<String, Account>,
-    pub(super) teams: BTreeMap<String, Team>,
-    pub(super) datastores: BTreeMap<String, Store>,
-    pub(super) enrichment_datastores: BTreeMap<String, Store>,
-}
-
-impl Directory {
-    /// Adds the entries of one document.
-    pub(super) fn add(&mut self, text: &Text, root: &Node, faults: &mut Vec<Fault>) {
+    fn add(&mut self, root: &Node, before: Option<&Self>) {
         let Value::Map(sections) = &root.value else {
             if !root.is_null() {
-                faults.push(
+                self.faults.push(
                     Fault::error(
                         "directory-shape",
                         format!("a directory document is a mapping, and this is {}", root.kind()),
                     )
-                    .at(text, root.span)
+                    .at(&self.text, root.span)
                     .help(
                         "start with `users:`, `service_users:`, `teams:`, `datastores:` or `enrichment_datastores:`; \
                          Cedar's own entities are a JSON array in a file that ends in `.json`",
@@ -212,98 +99,120 @@ impl Directory {
             return;
         };
         for (key, section) in sections {
-            let kinds = Kind::ALL.map(Kind::key);
+            if key.text == RETIRED {
+                self.add_retired(section);
+                continue;
+            }
             let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.key() == key.text) else {
-                faults.push(unknown_key(text, key, &kinds, "a directory document"));
+                let keys: Vec<&str> = Kind::ALL.into_iter().map(Kind::key).chain([RETIRED]).collect();
+                self.faults.push(unknown_key(&self.text, key, &keys, "a directory document"));
                 continue;
             };
             let entries = match &section.value {
                 Value::Map(entries) => entries,
                 _ if section.is_null() => continue,
                 _ => {
-                    faults.push(
+                    self.faults.push(
                         Fault::error("directory-shape", format!("`{}` is {}", key.text, section.kind()))
-                            .at(text, section.span)
+                            .at(&self.text, section.span)
                             .help(format!("write a mapping: one `id: {{…}}` for each {}", kind.word())),
                     );
                     continue;
                 }
             };
             for (id, entry) in entries {
-                self.add_entry(kind, text, id, entry, faults);
+                self.add_entry(kind, id, entry, before);
             }
         }
     }
 
-    fn add_entry(&mut self, kind: Kind, text: &Text, id: &Key, entry: &Node, faults: &mut Vec<Fault>) {
-        let source = Source {
-            text: text.clone(),
-            span: id.span,
+    /// `retired_users: [ana@example.com]`, or a mapping whose keys are the names.
+    fn add_retired(&mut self, section: &Node) {
+        let text = self.text.clone();
+        let fault = |node: &Node, what: String| {
+            Fault::error("directory-shape", what)
+                .at(&text, node.span)
+                .help(format!("write `{RETIRED}: [one, another]`"))
         };
-        if id.text.is_empty() {
-            faults.push(source.fault("directory-id", format!("a {} with an empty id", kind.word())));
-            return;
+        match &section.value {
+            _ if section.is_null() => {}
+            Value::Map(names) => self.retired.extend(names.iter().map(|(name, _)| name.text.as_str().into())),
+            Value::List(names) => {
+                for node in names {
+                    match &node.value {
+                        Value::Scalar { text, .. } if !node.is_null() => self.retired.push(text.as_str().into()),
+                        _ => self.faults.push(fault(node, format!("`{RETIRED}` has an item that is no name"))),
+                    }
+                }
+            }
+            Value::Scalar { .. } | Value::Known => {
+                self.faults.push(fault(section, format!("`{RETIRED}` is {}", section.kind())));
+            }
         }
-        let first = match kind {
-            Kind::User => self.users.get(&id.text).map(|first| &first.source),
-            Kind::ServiceUser => self.service_users.get(&id.text).map(|first| &first.source),
-            Kind::Team => self.teams.get(&id.text).map(|first| &first.source),
-            Kind::Datastore => self.datastores.get(&id.text).map(|first| &first.source),
-            Kind::EnrichmentDatastore => self.enrichment_datastores.get(&id.text).map(|first| &first.source),
+    }
+
+    fn add_entry(&mut self, kind: Kind, id: &Name, node: &Node, before: Option<&Self>) {
+        let known = before.map(|before| before.find(kind, &id.text)).and_then(<[Stated]>::first);
+        let base = node.span.offset;
+        let stated = |entry: Arc<Entry>, is_sound: bool| Stated {
+            kind,
+            id: known.map_or_else(|| id.text.as_str().into(), |known| known.id.clone()),
+            at: id.span,
+            value: node.span,
+            entry,
+            is_sound,
         };
-        if let Some(first) = first {
-            let place = first.text.place(first.span);
-            faults.push(
-                source
-                    .fault(
-                        "directory-duplicate",
-                        format!("the {} `{}` is here twice", kind.word(), id.text),
-                    )
-                    .and_at(place, "the first is here")
-                    .help("keep one of the two"),
-            );
-            return;
-        }
         let empty = Vec::new();
-        let members = match &entry.value {
-            Value::Map(members) => members,
-            _ if entry.is_null() => &empty,
+        let members = match (&node.value, known) {
+            (Value::Known, Some(known)) => {
+                self.entries.push(stated(known.entry.clone(), true));
+                return;
+            }
+            (Value::Map(members), _) => members,
+            _ if node.is_null() => &empty,
             _ => {
-                let message = format!("the {} `{}` is {}, not a mapping", kind.word(), id.text, entry.kind());
-                faults.push(Fault::error("directory-shape", message).at(text, entry.span));
+                let message = format!("the {} `{}` is {}, not a mapping", kind.word(), id.text, node.kind());
+                self.faults.push(Fault::error("directory-shape", message).at(&self.text, node.span));
                 return;
             }
         };
+        if id.text.is_empty() {
+            let message = format!("a {} with an empty id", kind.word());
+            self.faults.push(Fault::error("directory-id", message).at(&self.text, id.span));
+            return;
+        }
+        let mut faults = Vec::new();
         let reader = Reader {
-            text,
+            text: &self.text,
             kind,
-            id: &id.text,
+            id,
+            base,
             members,
         };
-        reader.check_keys(faults);
-        match kind {
-            Kind::User => {
-                if let Some(account) = reader.account(source, faults) {
-                    self.users.insert(id.text.clone(), account);
-                }
-            }
-            Kind::ServiceUser => {
-                if let Some(account) = reader.account(source, faults) {
-                    self.service_users.insert(id.text.clone(), account);
-                }
-            }
-            Kind::Team => {
-                let team = reader.team(source, faults);
-                self.teams.insert(id.text.clone(), team);
-            }
-            Kind::Datastore | Kind::EnrichmentDatastore => {
-                let name = reader.string("name", faults).unwrap_or_else(|| id.text.clone());
-                let store = Store { source, name };
-                match kind {
-                    Kind::Datastore => self.datastores.insert(id.text.clone(), store),
-                    _ => self.enrichment_datastores.insert(id.text.clone(), store),
-                };
-            }
+        reader.check_keys(&mut faults);
+        let entry = match kind {
+            Kind::User | Kind::ServiceUser => reader.account(&mut faults).map(Entry::Account),
+            Kind::Team => Some(Entry::Team(reader.team(&mut faults))),
+            Kind::Datastore | Kind::EnrichmentDatastore => Some(Entry::Store(Store {
+                name: reader.string("name", &mut faults).unwrap_or_else(|| id.text.clone()),
+            })),
+        };
+        let broken_before = self.broken.len();
+        if let Some(entry) = &entry {
+            let place = rules::Place {
+                text: &self.text,
+                id: &id.text,
+                at: id.span,
+                base,
+            };
+            let lists = |key: &str| reader.key(key).map(|key| key.span);
+            rules::check_entry(&place, kind, entry, lists("users").or(lists("service_users")), &mut self.broken);
+        }
+        let is_sound = faults.is_empty() && self.broken.len() == broken_before;
+        self.faults.append(&mut faults);
+        if let Some(entry) = entry {
+            let same = known.filter(|known| *known.entry == entry).map(|known| known.entry.clone());
+            self.entries.push(stated(same.unwrap_or_else(|| Arc::new(entry)), is_sound));
         }
     }
 }
@@ -312,13 +221,15 @@ impl Directory {
 struct Reader<'d> {
     text: &'d Text,
     kind: Kind,
-    id: &'d str,
-    members: &'d [(Key, Node)],
+    id: &'d Name,
+    /// Where its value begins.
+    base: usize,
+    members: &'d [(Name, Node)],
 }
 
 impl Reader<'_> {
     fn entry(&self) -> String {
-        format!("the {} `{}`", self.kind.word(), self.id)
+        format!("the {} `{}`", self.kind.word(), self.id.text)
     }
 
     fn get(&self, name: &str) -> Option<&Node> {
@@ -329,19 +240,21 @@ impl Reader<'_> {
             .filter(|node| !node.is_null())
     }
 
-    fn source(&self, span: Span) -> Source {
-        Source {
-            text: self.text.clone(),
-            span,
-        }
+    /// A member's key, if something is written under it.
+    fn key(&self, name: &str) -> Option<&Name> {
+        self.members
+            .iter()
+            .find(|(key, node)| key.text == name && !node.is_null())
+            .map(|(key, _)| key)
     }
 
     fn check_keys(&self, faults: &mut Vec<Fault>) {
         for (key, _) in self.members {
-            if self.kind.allowed().contains(&key.text.as_str()) {
+            let allowed = allowed(self.kind);
+            if allowed.contains(&key.text.as_str()) {
                 continue;
             }
-            let mut fault = unknown_key(self.text, key, self.kind.allowed(), &self.entry());
+            let mut fault = unknown_key(self.text, key, allowed, &self.entry());
             let direct_grant = match self.kind {
                 Kind::User | Kind::ServiceUser => {
                     matches!(
@@ -366,9 +279,6 @@ impl Reader<'_> {
             if self.kind != Kind::Team && matches!(key.text.as_str(), "roles") {
                 fault = fault.help("an account has exactly one role (R1): write `role: Member`");
             }
-            if matches!(self.kind, Kind::User | Kind::ServiceUser) && key.text == "teams" {
-                fault = fault.help("list the account under `users:` or `service_users:` of each team");
-            }
             faults.push(fault);
         }
     }
@@ -385,21 +295,51 @@ impl Reader<'_> {
         }
     }
 
-    fn account(&self, source: Source, faults: &mut Vec<Fault>) -> Option<Account> {
-        let role = self.role(&source, faults);
+    fn account(&self, faults: &mut Vec<Fault>) -> Option<Account> {
+        let role = self.role(faults);
         let active = self.active(faults);
         Some(Account {
-            name: self.string("name", faults).unwrap_or_else(|| self.id.to_owned()),
+            name: self.string("name", faults).unwrap_or_else(|| self.id.text.clone()),
+            teams: self.references("teams", faults),
+            scim: self.scim(faults),
             role: role?,
             active: active?,
-            source,
         })
     }
 
-    fn role(&self, source: &Source, faults: &mut Vec<Fault>) -> Option<Role> {
+    /// What the SCIM side keeps. Only what the directory needs of it is looked at.
+    fn scim(&self, faults: &mut Vec<Fault>) -> Option<Arc<serde_json::Value>> {
+        let node = self.get("scim")?;
+        let mut fault = |message: String, span: Span| {
+            let fault = Fault::error("directory-scim", message).at(self.text, span);
+            faults.push(fault.help("what stands under `scim` is written by the SCIM service (R26): leave it to that"));
+        };
+        let Value::Map(members) = &node.value else {
+            fault(
+                format!("`scim` of {} is {}, not a mapping", self.entry(), node.kind()),
+                node.span,
+            );
+            return None;
+        };
+        let json = node.to_json(self.text);
+        if !json["id"].is_string() {
+            let id = members.iter().find(|(key, _)| key.text == "id");
+            let span = id.map_or(node.span, |(_, node)| node.span);
+            fault(format!("`scim` of {} has no `id` that is a text", self.entry()), span);
+        }
+        if let Some((_, name)) = members.iter().find(|(key, _)| key.text == "userName")
+            && !json["userName"].is_string()
+        {
+            fault(format!("`userName` of {} is no text", self.entry()), name.span);
+        }
+        Some(Arc::new(json))
+    }
+
+    fn role(&self, faults: &mut Vec<Fault>) -> Option<Role> {
         let expected = "write one of `Admin`, `Manager` and `Member` (R1)";
         let Some(node) = self.get("role") else {
-            faults.push(source.fault("directory-role", format!("{} has no role", self.entry())).help(expected));
+            let fault = Fault::error("directory-role", format!("{} has no role", self.entry()));
+            faults.push(fault.at(self.text, self.id.span).help(expected));
             return None;
         };
         let fault = |message: String| Fault::error("directory-role", message).at(self.text, node.span);
@@ -419,7 +359,7 @@ impl Reader<'_> {
                 faults.push(fault(format!("{} has {} roles", self.entry(), roles.len())).help(expected));
                 None
             }
-            Value::Map(_) => {
+            Value::Map(_) | Value::Known => {
                 faults.push(fault(format!("the role of {} is a mapping", self.entry())).help(expected));
                 None
             }
@@ -447,31 +387,26 @@ impl Reader<'_> {
         }
     }
 
-    fn team(&self, source: Source, faults: &mut Vec<Fault>) -> Team {
-        let members_source = self
-            .members
-            .iter()
-            .find(|(key, node)| matches!(key.text.as_str(), "users" | "service_users") && !node.is_null())
-            .map(|(key, _)| self.source(key.span));
+    fn team(&self, faults: &mut Vec<Fault>) -> Team {
         Team {
-            name: self.string("name", faults).unwrap_or_else(|| self.id.to_owned()),
-            name_source: self.get("name").map(|node| self.source(node.span)),
+            name: self.string("name", faults).unwrap_or_else(|| self.id.text.clone()),
+            name_at: self.get("name").map(|node| At::new(node.span, self.base)),
             description: self.string("description", faults).unwrap_or_default(),
             permission: self.get("permission").and_then(|node| self.permission(node, faults)),
             users: self.references("users", faults),
             service_users: self.references("service_users", faults),
             datastores: self.assignments("datastores", faults),
             enrichment_datastores: self.assignments("enrichment_datastores", faults),
-            members_source,
-            source,
+            scim: self.scim(faults),
         }
     }
 
     fn permission(&self, node: &Node, faults: &mut Vec<Fault>) -> Option<Permission> {
         match &node.value {
-            Value::Scalar { text, .. } if text == "read" => return Some(Permission::Read),
-            Value::Scalar { text, .. } if text == "write" => return Some(Permission::Write),
             Value::Scalar { text, .. } => {
+                if let Some(permission) = Permission::read(text) {
+                    return Some(permission);
+                }
                 let near = nearest(text, ["read", "write"]).map(|near| format!("did you mean `{near}`? "));
                 faults.push(
                     Fault::error(
@@ -516,14 +451,18 @@ impl Reader<'_> {
         let mut references = Vec::new();
         for node in self.list(name, faults) {
             match &node.value {
-                Value::Scalar { text, .. } if !node.is_null() => references.push(Reference {
-                    id: text.clone(),
-                    source: self.source(node.span),
-                }),
+                Value::Scalar { text, .. } if !node.is_null() => references.push(self.reference(text, node)),
                 _ => faults.push(self.not_an_id(name, node)),
             }
         }
         references
+    }
+
+    fn reference(&self, id: &str, node: &Node) -> Reference {
+        Reference {
+            id: id.into(),
+            at: At::new(node.span, self.base),
+        }
     }
 
     fn assignments(&self, name: &str, faults: &mut Vec<Fault>) -> Vec<Assignment> {
@@ -531,10 +470,7 @@ impl Reader<'_> {
         for node in self.list(name, faults) {
             match &node.value {
                 Value::Scalar { text, .. } if !node.is_null() => assignments.push(Assignment {
-                    to: Reference {
-                        id: text.clone(),
-                        source: self.source(node.span),
-                    },
+                    to: self.reference(text, node),
                     permission: None,
                 }),
                 Value::Map(members) => assignments.extend(self.assignment(name, node, members, faults)),
@@ -549,7 +485,7 @@ impl Reader<'_> {
         &self,
         name: &str,
         node: &Node,
-        members: &[(Key, Node)],
+        members: &[(Name, Node)],
         faults: &mut Vec<Fault>,
     ) -> Option<Assignment> {
         let mut id = None;
@@ -569,10 +505,7 @@ impl Reader<'_> {
             return None;
         };
         Some(Assignment {
-            to: Reference {
-                id,
-                source: self.source(node.span),
-            },
+            to: self.reference(&id, node),
             permission,
         })
     }
@@ -580,6 +513,7 @@ impl Reader<'_> {
     fn not_an_id(&self, name: &str, node: &Node) -> Fault {
         let example = match name {
             "users" | "service_users" => "write ids, as in `[ana@example.com]`",
+            "teams" => "write ids, as in `[Risk]`",
             _ => "write ids, as in `[ledger]`, or `{ id: payroll, permission: read }`",
         };
         let message = format!("`{name}` of {} has an item without an id", self.entry());
@@ -587,7 +521,7 @@ impl Reader<'_> {
     }
 }
 
-fn unknown_key(text: &Text, key: &Key, known: &[&str], owner: &str) -> Fault {
+fn unknown_key(text: &Text, key: &Name, known: &[&str], owner: &str) -> Fault {
     let known_list = known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
     let help = match nearest(&key.text, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? It may have: {known_list}"),
@@ -596,4 +530,22 @@ fn unknown_key(text: &Text, key: &Key, known: &[&str], owner: &str) -> Fault {
     Fault::error("directory-unknown-key", format!("{owner} has no `{}`", key.text))
         .at(text, key.span)
         .help(help)
+}
+
+/// The keys that an entry may have.
+fn allowed(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::User | Kind::ServiceUser => &["name", "role", "active", "teams", "scim"],
+        Kind::Team => &[
+            "name",
+            "description",
+            "permission",
+            "users",
+            "service_users",
+            "datastores",
+            "enrichment_datastores",
+            "scim",
+        ],
+        Kind::Datastore | Kind::EnrichmentDatastore => &["name"],
+    }
 }

@@ -16,7 +16,7 @@ use self::entries::Rest;
 use self::keys::Stuck;
 use self::outline::{Language, Outline};
 use self::splice::Splices;
-use super::document::{Kind, Permission};
+use super::entry::{Kind, Permission};
 use super::node::{self, Node};
 use crate::engine::{Fault, Span, Text};
 
@@ -114,7 +114,7 @@ pub struct Item {
 /// anchors, tags and merge keys on what is edited, or a layout that no edit is known for. A document that cannot be
 /// read is its own fault.
 pub fn edit(text: &Text, edits: &[Edit]) -> Result<String, Box<Fault>> {
-    let mut expected = node::read(text)?;
+    let mut expected = node::read(text, None)?;
     let mut work = Work {
         text,
         language: if text.name.ends_with(".json") {
@@ -195,7 +195,7 @@ impl Work<'_> {
     /// The new text says what it should.
     fn prove(&self, expected: &Node, edits: &[Edit]) -> Result<(), Box<Fault>> {
         let new = Text::new(self.text.name.clone(), self.current.as_str());
-        match node::read(&new) {
+        match node::read(&new, None) {
             Ok(found) if meaning::same(expected, &found) => Ok(()),
             _ => Err(self.refuse(edits.first(), "no edit of its layout is known that changes nothing else", None)),
         }

@@ -3,6 +3,7 @@
 //! A YAML reader that guesses types makes `no` a boolean, `1e3` a number and `007` a 7. All of them are good ids, so
 //! nothing is guessed here: whoever expects a boolean looks at the text.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use granit_parser::{Event, Parser, ScalarStyle};
@@ -30,12 +31,14 @@ pub(super) enum Value {
     /// A sequence.
     List(Vec<Node>),
     /// A mapping in the order of the text, each key with its span.
-    Map(Vec<(Key, Node)>),
+    Map(Vec<(Name, Node)>),
+    /// An entry that is as it was, and was not read again.
+    Known,
 }
 
 /// A key of a mapping.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
+pub(super) struct Name {
     pub(super) text: String,
     pub(super) span: Span,
 }
@@ -52,18 +55,78 @@ impl Node {
             _ if self.is_null() => "nothing",
             Value::Scalar { .. } => "a single value",
             Value::List(_) => "a list",
-            Value::Map(_) => "a mapping",
+            Value::Map(_) | Value::Known => "a mapping",
+        }
+    }
+
+    /// The node as JSON. In YAML everything is a text, but for what is written `true`, `false` or null without quotes.
+    pub(super) fn to_json(&self, text: &Text) -> serde_json::Value {
+        match &self.value {
+            _ if self.is_null() => serde_json::Value::Null,
+            Value::Scalar { text: written, quoted } => match written.as_str() {
+                "true" if !quoted => true.into(),
+                "false" if !quoted => false.into(),
+                number if !quoted && is_json(text) => serde_json::from_str(number).unwrap_or_else(|_| number.into()),
+                written => written.into(),
+            },
+            Value::List(items) => items.iter().map(|item| item.to_json(text)).collect(),
+            Value::Map(members) => members.iter().map(|(name, node)| (name.text.clone(), node.to_json(text))).collect(),
+            Value::Known => serde_json::Value::Null,
         }
     }
 }
 
-/// Reads a document by its file name: `.json` as JSON, anything else as YAML.
-pub(super) fn read(text: &Text) -> Result<Node, Box<Fault>> {
-    if text.name.ends_with(".json") {
-        read_json(text)
-    } else {
-        read_yaml(text)
+/// Says of an entry, by the key of its section, its id and its text, whether it is known.
+pub(super) type IsKnown<'k> = &'k dyn Fn(&str, &str, &str) -> bool;
+
+fn is_json(text: &Text) -> bool {
+    text.name.ends_with(".json")
+}
+
+/// Reads a document by its file name: `.json` as JSON, anything else as YAML. Entries of JSON that are known are passed
+/// over.
+pub(super) fn read(text: &Text, is_known: Option<IsKnown<'_>>) -> Result<Node, Box<Fault>> {
+    if !is_json(text) {
+        return read_yaml(text);
     }
+    match is_known.and_then(|is_known| read_changed(text, is_known)) {
+        Some(root) => Ok(root),
+        None => read_json(text),
+    }
+}
+
+/// Reads those entries that are not known. None if there is anything to say against the document: then it is read
+/// whole, and there are words for it.
+fn read_changed(text: &Text, is_known: IsKnown<'_>) -> Option<Node> {
+    let root: &RawValue = serde_json::from_str(&text.content).ok()?;
+    let span = text.span_of(root.get());
+    let mut sections = Vec::new();
+    for (name, raw) in Members::read_strictly(root.get())?.0 {
+        let mut entries = Vec::new();
+        let node = if raw.get().starts_with('{') {
+            for (id, raw) in Members::read_strictly(raw.get())?.0 {
+                let span = text.span_of(raw.get());
+                let node = if is_known(&name, &id, raw.get()) {
+                    let value = Value::Known;
+                    Node { span, value }
+                } else {
+                    Json::read(raw.get().as_bytes(), DEPTH_MAX - 2).ok()?;
+                    json_node(text, raw)
+                };
+                entries.push((Name::of(text, id, raw), node));
+            }
+            Node {
+                span: text.span_of(raw.get()),
+                value: Value::Map(entries),
+            }
+        } else {
+            Json::read(raw.get().as_bytes(), DEPTH_MAX - 1).ok()?;
+            json_node(text, raw)
+        };
+        sections.push((Name::of(text, name, raw), node));
+    }
+    let value = Value::Map(sections);
+    Some(Node { span, value })
 }
 
 fn read_json(text: &Text) -> Result<Node, Box<Fault>> {
@@ -87,21 +150,7 @@ fn json_node(text: &Text, raw: &RawValue) -> Node {
                 .map(|members| members.0)
                 .unwrap_or_default()
                 .into_iter()
-                .map(|(name, raw)| {
-                    let span = match &name {
-                        std::borrow::Cow::Borrowed(name) => text.span_of(name),
-                        // A name with escapes is not a part of the text: point at its value.
-                        std::borrow::Cow::Owned(_) => text.span_of(raw.get()),
-                    };
-                    let text_of_name = name.into_owned();
-                    (
-                        Key {
-                            text: text_of_name,
-                            span,
-                        },
-                        json_node(text, raw),
-                    )
-                })
+                .map(|(name, raw)| (Name::of(text, name, raw), json_node(text, raw)))
                 .collect(),
         ),
         Some(b'[') => Value::List(
@@ -123,8 +172,33 @@ fn json_node(text: &Text, raw: &RawValue) -> Node {
     Node { span, value }
 }
 
+impl Name {
+    /// The name of a member of an object.
+    fn of(text: &Text, name: Cow<'_, str>, value: &RawValue) -> Self {
+        let span = match &name {
+            Cow::Borrowed(name) => text.span_of(name),
+            // A name with escapes is not a part of the text: point at its value.
+            Cow::Owned(_) => text.span_of(value.get()),
+        };
+        Self {
+            text: name.into_owned(),
+            span,
+        }
+    }
+}
+
 /// The members of an object in their order, names borrowed where they have no escapes.
-struct Members<'a>(Vec<(std::borrow::Cow<'a, str>, &'a RawValue)>);
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// The members, if this is an object in which each name is there once.
+    fn read_strictly(json: &'a str) -> Option<Self> {
+        let members: Self = serde_json::from_str(json).ok()?;
+        let mut names: Vec<&str> = members.0.iter().map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        names.windows(2).all(|two| two[0] != two[1]).then_some(members)
+    }
+}
 
 impl<'de> serde::Deserialize<'de> for Members<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -139,7 +213,7 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 #[derive(serde::Deserialize)]
                 #[serde(transparent)]
-                struct Name<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);
+                struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
                 let mut members = Vec::new();
                 while let Some((name, value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
                     members.push((name.0, value));
@@ -155,7 +229,7 @@ impl<'de> serde::Deserialize<'de> for Members<'de> {
 struct Open {
     span: Span,
     /// A mapping's key that waits for its value.
-    key: Option<Key>,
+    key: Option<Name>,
     /// The keys so far, and where each is.
     keys: HashMap<String, Span>,
     value: Value,
@@ -244,7 +318,7 @@ fn read_yaml(text: &Text) -> Result<Node, Box<Fault>> {
                                 .and_at(text.place(first), "the first is here"),
                         ));
                     }
-                    *key = Some(Key {
+                    *key = Some(Name {
                         text: name,
                         span: node.span,
                     });
@@ -265,7 +339,7 @@ mod tests {
     use super::*;
 
     fn ids(text: &Text) -> Vec<(String, usize)> {
-        let node = read(text).expect("a good document");
+        let node = read(text, None).expect("a good document");
         let Value::Map(members) = node.value else {
             panic!("a mapping");
         };
@@ -294,20 +368,20 @@ mod tests {
             ("a: [1\nb: 2\n", "not valid YAML", 2),
         ] {
             let text = Text::new("x.yaml", content);
-            let fault = read(&text).expect_err(content);
+            let fault = read(&text, None).expect_err(content);
             assert!(fault.message.contains(words), "{content}: {}", fault.message);
             assert_eq!(fault.place.as_ref().map(|place| place.line), Some(line), "{content}");
         }
         let deep = Text::new("x.yaml", "[".repeat(40));
-        assert!(read(&deep).is_err());
+        assert!(read(&deep, None).is_err());
         let twice = Text::new("x.json", r#"{"a":1,"a":2}"#);
-        assert!(read(&twice).is_err());
+        assert!(read(&twice, None).is_err());
     }
 
     #[test]
     fn offsets_are_bytes_where_letters_are_wider() {
         let text = Text::new("x.yaml", "é: {ü: 1}\nß: [x]\n");
-        let node = read(&text).expect("a good document");
+        let node = read(&text, None).expect("a good document");
         let Value::Map(members) = node.value else {
             panic!("a mapping");
         };

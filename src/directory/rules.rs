@@ -1,12 +1,14 @@
-//! The rules of the access model that policies cannot hold, checked over the whole directory.
+//! The rules of the access model that policies cannot hold.
 //!
 //! R1 (exactly one role) and the shape of R15 (no grant to a single user) and R23 (a permission is `read` or `write`)
-//! are checked where an entry is read; here are those that need to see more than one entry.
+//! are checked where an entry is read. Here are those that one entry can break by itself, and those that need to see
+//! more than one: what breaks these is kept in indexes, so looking for it costs what there is to say.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use super::document::{Assignment, Directory, Kind, Reference, Role, Source, Store, Team};
-use crate::engine::{Fault, Severity, UnknownParents, nearest};
+use super::entry::{Account, Assignment, At, Entry, Kind, Reference, Role, Team};
+use super::model::{Directory, Found};
+use crate::engine::{Fault, Severity, Span, Text, UnknownParents, nearest};
 
 /// The built-in team that everyone is in.
 pub(super) const PUBLIC: &str = "Public";
@@ -17,100 +19,102 @@ const TEAM_NAME_MAX: usize = 255;
 /// A reference to an entry that is nowhere.
 const UNKNOWN_REFERENCE: &str = "directory-unknown-reference";
 
-/// Checks the directory; faults are added to `faults`.
-pub(super) fn check(directory: &Directory, unknown: UnknownParents, faults: &mut Vec<Fault>) {
-    an_active_admin_remains(directory, faults);
-    team_names_are_unique(directory, faults);
-    for (id, team) in &directory.teams {
-        if id == PUBLIC {
-            public_is_built_in(team, faults);
-        }
-        name_has_a_length(id, team, faults);
-        references_lead_somewhere(directory, id, team, faults);
-        levels_are_known(id, team, faults);
-    }
-    if unknown == UnknownParents::Drop {
-        for fault in faults.iter_mut().filter(|fault| fault.code == UNKNOWN_REFERENCE) {
-            fault.severity = Severity::Warning;
-        }
+/// How many names are compared with names that lead nowhere, to find the one that may be meant. A warning is told again
+/// at each change, so looking must not cost much.
+const NEAREST_LOOKS_MAX: usize = 2_000_000;
+
+/// Where an entry stands.
+pub(super) struct Place<'d> {
+    pub(super) text: &'d Text,
+    pub(super) id: &'d str,
+    /// Where its id is.
+    pub(super) at: Span,
+    /// Where its value begins.
+    pub(super) base: usize,
+}
+
+impl Place<'_> {
+    fn fault(&self, code: &'static str, at: Option<At>, message: String) -> Fault {
+        let span = at.map_or(self.at, |at| at.span(self.base));
+        Fault::error(code, message).at(self.text, span)
     }
 }
 
-/// R10: deactivating or demoting the last active Admin is refused, also where a file does it.
-fn an_active_admin_remains(directory: &Directory, faults: &mut Vec<Fault>) {
-    let Some((_, first)) = directory.users.first_key_value() else {
-        return;
-    };
-    let remains = directory.users.values().any(|user| user.active && user.role == Role::Admin);
-    if !remains {
-        let admin = directory.users.values().find(|user| user.role == Role::Admin).unwrap_or(first);
-        faults.push(
-            admin.source.fault("directory-last-admin", "no user is an active Admin".to_owned()).help(
-                "the last active Admin cannot be deactivated, demoted or removed (R10): give a user `role: Admin`",
-            ),
-        );
+/// Checks one entry by itself. `lists_members` is where a team lists members, if it does.
+pub(super) fn check_entry(
+    place: &Place<'_>,
+    kind: Kind,
+    entry: &Entry,
+    lists_members: Option<Span>,
+    faults: &mut Vec<Fault>,
+) {
+    match entry {
+        Entry::Account(account) => teams_are_listed_well(place, kind, account, faults),
+        Entry::Team(team) => {
+            public_is_built_in(place, team, lists_members, faults);
+            name_has_a_length(place, team, faults);
+            levels_are_known(place, team, faults);
+            nothing_is_listed_twice(place, team, faults);
+        }
+        Entry::Store(_) => {}
     }
 }
 
-/// R23: a team's name is its alone.
-fn team_names_are_unique(directory: &Directory, faults: &mut Vec<Fault>) {
-    let mut names: HashMap<&str, (&str, &Source)> = HashMap::new();
-    // The built-in team has its name whether or not it is written down.
-    if let Some((id, team)) = directory.teams.iter().find(|(id, _)| *id == PUBLIC) {
-        names.insert(PUBLIC, (id, &team.source));
-    }
-    for (id, team) in directory.teams.iter().filter(|(id, _)| *id != PUBLIC) {
-        let here = team.name_source.as_ref().unwrap_or(&team.source);
-        if team.name == PUBLIC {
+/// R20: everyone is in Public, and nobody says so.
+fn teams_are_listed_well(place: &Place<'_>, kind: Kind, account: &Account, faults: &mut Vec<Fault>) {
+    let mut seen = HashSet::new();
+    for team in &account.teams {
+        let who = format!("the {} `{}`", kind.word(), place.id);
+        if &*team.id == PUBLIC {
             faults.push(
-                here.fault("directory-public", format!("the team `{id}` calls itself `{PUBLIC}`"))
-                    .help("that name is the built-in team's (R20): choose another"),
+                place
+                    .fault("directory-public", Some(team.at), format!("{who} lists `{PUBLIC}`"))
+                    .help("every account is in it, and that cannot be changed (R20): remove it from the list"),
             );
-        } else if let Some((other, source)) = names.insert(&team.name, (id, here)) {
-            faults.push(
-                here.fault(
-                    "directory-team-name",
-                    format!("the teams `{other}` and `{id}` have the same name, `{}`", team.name),
-                )
-                .and_at(source.text.place(source.span), "the first is here")
-                .help("a team's name is unique (R23)"),
-            );
+        } else if !seen.insert(&*team.id) {
+            let message = format!("{who} lists the team `{}` twice", team.id);
+            faults.push(place.fault("directory-duplicate", Some(team.at), message).into_warning());
         }
     }
 }
 
 /// R20: everyone is in Public, and it cannot be renamed.
-fn public_is_built_in(team: &Team, faults: &mut Vec<Fault>) {
-    if let Some(source) = &team.members_source {
+fn public_is_built_in(place: &Place<'_>, team: &Team, lists_members: Option<Span>, faults: &mut Vec<Fault>) {
+    let is_public = place.id == PUBLIC;
+    if let (true, Some(span)) = (is_public, lists_members) {
         faults.push(
-            source
-                .fault("directory-public", format!("`{PUBLIC}` lists members"))
+            Fault::error("directory-public", format!("`{PUBLIC}` lists members"))
+                .at(place.text, span)
                 .help("every account is in it, and that cannot be changed (R20): remove the list"),
         );
     }
-    if team.name != PUBLIC {
+    if is_public && team.name != PUBLIC {
+        let message = format!("`{PUBLIC}` is renamed to `{}`", team.name);
         faults.push(
-            team.name_source
-                .as_ref()
-                .unwrap_or(&team.source)
-                .fault("directory-public", format!("`{PUBLIC}` is renamed to `{}`", team.name))
+            place
+                .fault("directory-public", team.name_at, message)
                 .help("the built-in team cannot be renamed (R20): remove its `name`"),
+        );
+    }
+    // The built-in team has its name whether or not it is written down.
+    if !is_public && team.name == PUBLIC {
+        let message = format!("the team `{}` calls itself `{PUBLIC}`", place.id);
+        faults.push(
+            place
+                .fault("directory-public", team.name_at, message)
+                .help("that name is the built-in team's (R20): choose another"),
         );
     }
 }
 
 /// R23: 1 to 255 characters.
-fn name_has_a_length(id: &str, team: &Team, faults: &mut Vec<Fault>) {
+fn name_has_a_length(place: &Place<'_>, team: &Team, faults: &mut Vec<Fault>) {
     let length = team.name.chars().count();
     if !(1..=TEAM_NAME_MAX).contains(&length) {
+        let message = format!("the name of the team `{}` has {length} characters", short(place.id));
         faults.push(
-            team.name_source
-                .as_ref()
-                .unwrap_or(&team.source)
-                .fault(
-                    "directory-team-name",
-                    format!("the name of the team `{}` has {length} characters", short(id)),
-                )
+            place
+                .fault("directory-team-name", team.name_at, message)
                 .help(format!("a team's name has 1 to {TEAM_NAME_MAX} characters (R23)")),
         );
     }
@@ -123,41 +127,45 @@ fn short(id: &str) -> String {
     }
 }
 
-fn references_lead_somewhere(directory: &Directory, id: &str, team: &Team, faults: &mut Vec<Fault>) {
-    let users: Vec<&str> = directory.users.keys().map(String::as_str).collect();
-    let service_users: Vec<&str> = directory.service_users.keys().map(String::as_str).collect();
-    check_references(id, Kind::User, &team.users, &users, faults);
-    check_references(id, Kind::ServiceUser, &team.service_users, &service_users, faults);
-    check_assignments(id, Kind::Datastore, &team.datastores, &directory.datastores, faults);
-    let enrichment = &directory.enrichment_datastores;
-    check_assignments(id, Kind::EnrichmentDatastore, &team.enrichment_datastores, enrichment, faults);
-}
-
-fn check_references(team: &str, kind: Kind, references: &[Reference], known: &[&str], faults: &mut Vec<Fault>) {
-    let mut seen = HashSet::new();
-    for reference in references {
-        // `known` is sorted: it was collected from an ordered map.
-        if known.binary_search(&reference.id.as_str()).is_err() {
-            faults.push(leads_nowhere(team, kind, reference, known.iter().copied()));
-        } else if !seen.insert(reference.id.as_str()) {
-            faults.push(listed_twice(team, kind, reference).into_warning());
-        }
+/// R23: each assignment has a level, the team's or its own.
+fn levels_are_known(place: &Place<'_>, team: &Team, faults: &mut Vec<Fault>) {
+    if team.permission.is_some() {
+        return;
+    }
+    let all = team.datastores.iter().chain(&team.enrichment_datastores);
+    for assignment in all.filter(|assignment| assignment.permission.is_none()) {
+        let message = format!(
+            "the team `{}` has no permission, and neither has its `{}`",
+            place.id, assignment.to.id
+        );
+        faults.push(
+            place
+                .fault("directory-permission", Some(assignment.to.at), message)
+                .help("give the team `permission: read` or `permission: write` (R23)"),
+        );
     }
 }
 
-fn check_assignments(
-    team: &str,
-    kind: Kind,
-    assignments: &[Assignment],
-    known: &BTreeMap<String, Store>,
-    faults: &mut Vec<Fault>,
-) {
-    let mut seen: HashMap<&str, &Assignment> = HashMap::new();
-    for assignment in assignments {
-        if !known.contains_key(&assignment.to.id) {
-            faults.push(leads_nowhere(team, kind, &assignment.to, known.keys().map(String::as_str)));
-        } else if let Some(earlier) = seen.insert(&assignment.to.id, assignment) {
-            let fault = listed_twice(team, kind, &assignment.to);
+fn nothing_is_listed_twice(place: &Place<'_>, team: &Team, faults: &mut Vec<Fault>) {
+    let twice = |kind: Kind, reference: &Reference| {
+        let message = format!("the team `{}` lists the {} `{}` twice", place.id, kind.word(), reference.id);
+        place.fault("directory-duplicate", Some(reference.at), message)
+    };
+    for (kind, references) in [(Kind::User, &team.users), (Kind::ServiceUser, &team.service_users)] {
+        let mut seen = HashSet::new();
+        let again = references.iter().filter(|reference| !seen.insert(&*reference.id));
+        faults.extend(again.map(|reference| twice(kind, reference).into_warning()));
+    }
+    for (kind, assignments) in [
+        (Kind::Datastore, &team.datastores),
+        (Kind::EnrichmentDatastore, &team.enrichment_datastores),
+    ] {
+        let mut seen: HashMap<&str, &Assignment> = HashMap::new();
+        for assignment in assignments {
+            let Some(earlier) = seen.insert(&assignment.to.id, assignment) else {
+                continue;
+            };
+            let fault = twice(kind, &assignment.to);
             faults.push(if earlier.permission == assignment.permission {
                 fault.into_warning()
             } else {
@@ -167,42 +175,138 @@ fn check_assignments(
     }
 }
 
-fn leads_nowhere<'k>(team: &str, kind: Kind, reference: &Reference, known: impl IntoIterator<Item = &'k str>) -> Fault {
-    let message = format!(
-        "the team `{team}` lists the {} `{}`, which is nowhere",
-        kind.word(),
-        reference.id
-    );
-    let help = match nearest(&reference.id, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("add it under `{}:`, or remove it from the team", kind.key()),
-    };
-    reference.source.fault(UNKNOWN_REFERENCE, message).help(help)
+/// What is wrong with a directory as a whole. If something in it could not be read, only that: the rest may be an echo.
+pub(super) fn check(directory: &Directory, unknown: UnknownParents) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = directory.faulty().flat_map(|document| document.faults.iter().cloned()).collect();
+    entries_are_there_once(directory, &mut faults);
+    if !faults.is_empty() {
+        return faults;
+    }
+    faults.extend(directory.faulty().flat_map(|document| document.broken.iter().cloned()));
+    an_active_admin_remains(directory, &mut faults);
+    team_names_are_unique(directory, &mut faults);
+    scim_names_are_unique(directory, &mut faults);
+    let broken = faults.len();
+    references_lead_somewhere(directory, &mut faults);
+    if unknown == UnknownParents::Drop {
+        for fault in &mut faults[broken..] {
+            fault.severity = Severity::Warning;
+        }
+    }
+    faults
 }
 
-fn listed_twice(team: &str, kind: Kind, reference: &Reference) -> Fault {
-    reference.source.fault(
-        "directory-duplicate",
-        format!("the team `{team}` lists the {} `{}` twice", kind.word(), reference.id),
-    )
+fn entries_are_there_once(directory: &Directory, faults: &mut Vec<Fault>) {
+    for (kind, id) in directory.doubled() {
+        let places = directory.places(kind, id);
+        let Some((first, rest)) = places.split_first() else { continue };
+        for here in rest {
+            let message = format!("the {} `{id}` is here twice", kind.word());
+            let fault = Fault::error("directory-duplicate", message).at(&here.document.text, here.stated.at);
+            let first = first.document.text.place(first.stated.at);
+            faults.push(fault.and_at(first, "the first is here").help("keep one of the two"));
+        }
+    }
 }
 
-/// R23: each assignment has a level, the team's or its own.
-fn levels_are_known(id: &str, team: &Team, faults: &mut Vec<Fault>) {
-    if team.permission.is_some() {
+/// R10: deactivating or demoting the last active Admin is refused, also where a file does it.
+fn an_active_admin_remains(directory: &Directory, faults: &mut Vec<Fault>) {
+    if directory.active_admins() > 0 {
         return;
     }
-    let all = team.datastores.iter().chain(&team.enrichment_datastores);
-    for assignment in all.filter(|assignment| assignment.permission.is_none()) {
-        faults.push(
-            assignment
-                .to
-                .source
-                .fault(
-                    "directory-permission",
-                    format!("the team `{id}` has no permission, and neither has its `{}`", assignment.to.id),
-                )
-                .help("give the team `permission: read` or `permission: write` (R23)"),
-        );
+    let is_admin = |id: &&str| directory.account(Kind::User, id).is_some_and(|user| user.role == Role::Admin);
+    let admin = directory.ids(Kind::User).find(is_admin);
+    let Some(admin) = admin.or_else(|| directory.ids(Kind::User).next()) else {
+        return;
+    };
+    let Some(found) = directory.find(Kind::User, admin) else { return };
+    faults.push(
+        found
+            .fault("directory-last-admin", None, "no user is an active Admin".to_owned())
+            .help("the last active Admin cannot be deactivated, demoted or removed (R10): give a user `role: Admin`"),
+    );
+}
+
+/// R23: a team's name is its alone.
+fn team_names_are_unique(directory: &Directory, faults: &mut Vec<Fault>) {
+    for (_, name) in directory.team_names.shared() {
+        let teams: Vec<&str> = directory.team_names.ids(Kind::Team, name).collect();
+        let name_of = |id: &str| Some((directory.find(Kind::Team, id)?, directory.team(id)?.name_at));
+        for two in teams.windows(2) {
+            let (Some((first, first_at)), Some((here, at))) = (name_of(two[0]), name_of(two[1])) else {
+                continue;
+            };
+            let message = format!("the teams `{}` and `{}` have the same name, `{name}`", two[0], two[1]);
+            faults.push(
+                here.fault("directory-team-name", at, message)
+                    .and_at(first.place(first_at), "the first is here")
+                    .help("a team's name is unique (R23)"),
+            );
+        }
+    }
+}
+
+/// What SCIM calls an entry is its alone: its id, and the `userName` without regard to case.
+fn scim_names_are_unique(directory: &Directory, faults: &mut Vec<Fault>) {
+    for (index, what) in [(&directory.scim_ids, "`id`"), (&directory.user_names, "`userName`")] {
+        for (kind, name) in index.shared() {
+            let entries: Vec<&str> = index.ids(kind, name).collect();
+            for two in entries.windows(2) {
+                let found = (directory.find(kind, two[0]), directory.find(kind, two[1]));
+                let (Some(first), Some(here)) = found else { continue };
+                let message = format!(
+                    "the {}s `{}` and `{}` have the same {what} under `scim`, `{name}`",
+                    kind.word(),
+                    two[0],
+                    two[1]
+                );
+                faults.push(
+                    here.fault("directory-scim", None, message)
+                        .and_at(first.place(None), "the first is here")
+                        .help("SCIM names are unique, `userName` without regard to case: change one of them"),
+                );
+            }
+        }
+    }
+}
+
+fn references_lead_somewhere(directory: &Directory, faults: &mut Vec<Fault>) {
+    let mut looks = 0;
+    for (kind, id) in directory.missing() {
+        looks += directory.count(kind);
+        let near = if looks <= NEAREST_LOOKS_MAX {
+            nearest(id, directory.ids(kind))
+        } else {
+            None
+        };
+        for (from_kind, from) in directory.referrers(kind, id) {
+            let Some(found) = directory.find(from_kind, from) else { continue };
+            let help = match (near, from_kind) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, Kind::Team) => format!("add it under `{}:`, or remove it from the team", kind.key()),
+                (None, _) => format!("add it under `{}:`, or remove it from the list", kind.key()),
+            };
+            let message = format!(
+                "the {} `{from}` lists the {} `{id}`, which is nowhere",
+                from_kind.word(),
+                kind.word()
+            );
+            let references = found.stated.entry.references(from_kind);
+            for (_, reference) in references.filter(|(to, reference)| *to == kind && &*reference.id == id) {
+                faults.push(found.fault(UNKNOWN_REFERENCE, Some(reference.at), message.clone()).help(help.clone()));
+            }
+        }
+    }
+}
+
+impl Found<'_> {
+    fn place(&self, at: Option<At>) -> crate::engine::Place {
+        let span = at.map_or(self.stated.at, |at| at.span(self.stated.value.offset));
+        self.document.text.place(span)
+    }
+
+    fn fault(&self, code: &'static str, at: Option<At>, message: String) -> Fault {
+        let span = at.map_or(self.stated.at, |at| at.span(self.stated.value.offset));
+        Fault::error(code, message).at(&self.document.text, span)
     }
 }

@@ -24,8 +24,14 @@ pub struct Sources {
     /// Files of entities that are what they were when the snapshot was compiled that this one grows from: names, and the
     /// SHA-256 of what they hold.
     pub kept: BTreeMap<Arc<str>, [u8; 32]>,
-    /// Entities that were made from other documents, each with the place that it was made from.
+    /// Entities that were made from other documents, each with the place that it was made from: all of them, or with a
+    /// [difference](Self::difference) those that are new or differ.
     pub records: Vec<Record>,
+    /// What else is different from the entities that another snapshot has of such documents.
+    pub difference: Option<Difference>,
+    /// SHA-256 of the documents that all such entities come from: it stands for them in the revision. Without it, the
+    /// revision comes from the records themselves, which have to be all.
+    pub documents: Option<[u8; 32]>,
     /// Who is told how far reading has come.
     pub progress: Option<Progress>,
 }
@@ -92,6 +98,30 @@ pub struct Record {
     pub span: Span,
 }
 
+/// What is different from the records of a snapshot, besides those that are new or differ.
+#[derive(Clone, Debug, Default)]
+pub struct Difference {
+    /// The [documents](Sources::documents) of that snapshot.
+    pub from: Option<[u8; 32]>,
+    /// Types and ids of the entities that are gone.
+    pub gone: Vec<(String, String)>,
+    /// Entities that are as they were, and stand elsewhere.
+    pub moved: Vec<Moved>,
+}
+
+/// An entity that is as it was, and stands elsewhere.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// The exact name of its type.
+    pub entity_type: &'static str,
+    /// Its id.
+    pub id: Arc<str>,
+    /// The document that it stands in.
+    pub text: Text,
+    /// Where in that document.
+    pub span: Span,
+}
+
 impl Sources {
     /// The revision: 32 hexadecimal digits that are equal for equal content and options, in whatever order it came.
     ///
@@ -108,8 +138,13 @@ impl Sources {
                 parts.push(part(kind, &text.name, &content_hash(text)));
             }
         }
-        for record in &self.records {
-            parts.push(part("record", "", &Sha256::digest(record.entity.to_string()).into()));
+        match &self.documents {
+            Some(documents) => parts.push(part("documents", "", documents)),
+            None => {
+                for record in &self.records {
+                    parts.push(part("record", "", &Sha256::digest(record.entity.to_string()).into()));
+                }
+            }
         }
         parts.sort_unstable();
         let mut hash = Sha256::new();

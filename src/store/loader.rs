@@ -13,11 +13,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use super::files::{self, Closely, FileLimits, Hash, Kind, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
 use super::watch::Watch;
+use super::writer::{Waiting, Writer};
 use crate::directory;
 use crate::engine::{Fault, Faults, Options, Progress, Severity, Snapshot, Sources, Text};
 
@@ -34,6 +36,8 @@ pub enum Event {
     Hint,
     /// Look now, and compile even if nothing changed.
     Reload,
+    /// A command is to be carried out.
+    Order(Box<Waiting>),
     /// End.
     Stop,
 }
@@ -59,6 +63,8 @@ pub struct LoaderSettings {
     pub rehearsal_questions: usize,
     /// Who is told how far reading has come.
     pub progress: Option<Progress>,
+    /// How many orders may wait at once; more are refused.
+    pub orders_max: usize,
 }
 
 impl LoaderSettings {
@@ -74,6 +80,7 @@ impl LoaderSettings {
             events: true,
             rehearsal_questions: 10_000,
             progress: None,
+            orders_max: 1024,
         }
     }
 }
@@ -85,6 +92,7 @@ type Compile = Box<dyn FnMut(&Tree, Option<&Snapshot>) -> Result<Snapshot, Fault
 #[derive(Debug)]
 pub struct Loader {
     events: Sender<Event>,
+    waiting: Arc<Semaphore>,
 }
 
 impl Loader {
@@ -101,15 +109,24 @@ impl Loader {
 
     fn start_with(settings: LoaderSettings, live: Arc<Live>, compile: Compile) -> std::io::Result<Self> {
         let (events, received) = channel();
+        let orders_max = settings.orders_max;
         let task = Task::new(settings, live, compile, received, events.clone());
         thread::Builder::new()
             .name("loader".to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || task.run())?;
-        Ok(Self { events })
+        Ok(Self {
+            events,
+            waiting: Arc::new(Semaphore::new(orders_max)),
+        })
     }
 
-    /// Sends a command. A loader that has ended takes none.
+    /// The way to give orders to it.
+    pub fn writer(&self) -> Writer {
+        Writer::new(self.events.clone(), &self.waiting)
+    }
+
+    /// Sends an event. A loader that has ended takes none.
     pub fn send(&self, event: Event) {
         let _ = self.events.send(event);
     }
@@ -290,7 +307,7 @@ impl Task {
         self.retired.retain(|generation| Arc::strong_count(generation) > 1);
         match self.events.recv_timeout(self.settings.sweep) {
             Ok(Event::Hint) => self.wait_for_quiet(),
-            Ok(Event::Reload) => self.coalesce(),
+            Ok(Event::Reload | Event::Order(_)) => self.coalesce(),
             Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => Some(Look::Sweep),
         }
@@ -313,7 +330,7 @@ impl Task {
             self.hinted.store(false, Ordering::Release);
             match self.events.recv_timeout(self.settings.quiet) {
                 Ok(Event::Hint) => {}
-                Ok(Event::Reload) => return self.coalesce(),
+                Ok(Event::Reload | Event::Order(_)) => return self.coalesce(),
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => break,
             }

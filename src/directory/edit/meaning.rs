@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Change, Edit, Item, Member, Scalar};
-use crate::directory::node::{Key, Node, Value};
+use crate::directory::node::{Name, Node, Value};
 use crate::engine::Span;
 
 /// Makes the edit in a document. What is impossible (an entry that is missing or there already) changes nothing.
@@ -30,7 +30,7 @@ pub(super) fn apply(root: &mut Node, edit: &Edit) {
 }
 
 /// Makes an edit of the keys of an entry.
-fn inside(members: &mut Vec<(Key, Node)>, change: &Change) {
+fn inside(members: &mut Vec<(Name, Node)>, change: &Change) {
     match change {
         Change::Set { key, value } => set(members, key, scalar(value)),
         Change::Unset { key } => members.retain(|(name, _)| name.text != *key),
@@ -83,7 +83,7 @@ fn add(listed: &mut Vec<Node>, items: &[Item]) {
     }
 }
 
-fn set(members: &mut Vec<(Key, Node)>, name: &str, value: Node) {
+fn set(members: &mut Vec<(Name, Node)>, name: &str, value: Node) {
     match members.iter_mut().find(|(key, _)| key.text == name) {
         Some((_, old)) => *old = value,
         None => members.push((key(name), value)),
@@ -103,7 +103,7 @@ fn id(item: &Node) -> Option<&str> {
 }
 
 /// The members of a mapping, which a node that says nothing becomes.
-fn map(node: &mut Node) -> &mut Vec<(Key, Node)> {
+fn map(node: &mut Node) -> &mut Vec<(Name, Node)> {
     if !matches!(node.value, Value::Map(_)) {
         node.value = Value::Map(Vec::new());
     }
@@ -120,8 +120,8 @@ fn node(value: Value) -> Node {
     }
 }
 
-fn key(text: &str) -> Key {
-    Key {
+fn key(text: &str) -> Name {
+    Name {
         text: text.to_owned(),
         span: Span::default(),
     }
@@ -182,6 +182,7 @@ pub(super) fn same(one: &Node, other: &Node) -> bool {
     let empty = |node: &Node| match &node.value {
         Value::List(items) => items.is_empty(),
         Value::Map(members) => members.is_empty(),
+        Value::Known => false,
         Value::Scalar { .. } => node.is_null(),
     };
     match (&one.value, &other.value) {
