@@ -16,6 +16,7 @@ mod render;
 mod serve;
 mod sidecar;
 mod source;
+mod token;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -77,6 +78,8 @@ enum Command {
     Access(lists::AccessArgs),
     /// Print who may do what to which resource, as a table, CSV or a page, for an access review.
     Matrix(lists::MatrixArgs),
+    /// Make, list and revoke the tokens of those who change things.
+    Token(token::TokenArgs),
     /// Write a new root to start from.
     Init(InitArgs),
     /// Wait until a sidecar is ready: also a health check for containers.
@@ -153,7 +156,8 @@ struct AuthorizeArgs {
 #[command(
     after_help = "Exit codes: 0 allow, 3 deny, 1 the files or the question have a fault, 2 wrong usage or settings.\n\n\
                   Examples:\n  gatepost explain --principal user:emi@example.com --action runOperation --resource datastore:ledger\n  \
-                  gatepost explain demo --request question.json --format markdown\n\n\
+                  gatepost explain demo --request question.json --format markdown\n  \
+                  gatepost explain --url http://127.0.0.1:8180 --request question.json\n\n\
                   docs/explain.md says how to read it."
 )]
 struct ExplainArgs {
@@ -161,6 +165,10 @@ struct ExplainArgs {
     root: RootArgs,
     #[command(flatten)]
     question: QuestionArgs,
+    /// A running sidecar that explains, if its `explain.enabled` is on: `http://127.0.0.1:8180` or
+    /// `unix:/path/to.sock`. Without it, the explanation is made in this process.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     /// How to show the explanation.
     #[arg(long, value_enum, default_value_t = explain::Format::Text)]
     format: explain::Format,
@@ -283,6 +291,7 @@ impl Arguments {
             Command::WhatCan(args) => lists::what_can(&args),
             Command::Access(args) => lists::access(&args),
             Command::Matrix(args) => lists::matrix(&args),
+            Command::Token(args) => token::run(&args),
             Command::Init(args) => init::run(&args),
             Command::Wait(args) => wait::run(&args),
             Command::Completions(args) => completions::run(&args),

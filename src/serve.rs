@@ -8,13 +8,16 @@
 
 mod accept;
 mod authzen;
+mod callers;
 mod compare;
 mod connections;
 mod explain;
 mod framing;
 mod guard;
 mod listen;
+mod management;
 mod operations;
+mod problem;
 mod quiet;
 mod reply;
 mod routes;
@@ -22,8 +25,9 @@ mod searches;
 mod service;
 mod tally;
 
-pub use accept::{Server, serve};
+pub use accept::{Server, serve, serve_all};
 pub use authzen::{CursorKey, OlderCursor, read_question};
+pub use callers::CallerSettings;
 pub use compare::{CompareSettings, Comparisons};
 pub use explain::{
     ChoiceDocument, ClauseDocument, DroppedDocument, EntityDocument, ErrorDocument, ExplainDocument, PathDocument,
@@ -31,6 +35,8 @@ pub use explain::{
 };
 pub use guard::Hosts;
 pub use listen::{Address, BindError, Listener, bind};
+pub use management::Management;
+pub use problem::{FieldProblem, ProblemDocument};
 pub use routes::{ROUTES, Route};
 pub use searches::{SearchSettings, SearchTally};
 pub use service::{Ask, Limits, ServeSettings, Service, answer};

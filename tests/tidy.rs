@@ -10,9 +10,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("directory", &["engine"]),
     ("store", &["engine", "directory"]),
-    ("serve", &["engine", "directory", "store"]),
-    ("app", &["engine", "directory", "store", "serve", "app"]),
-    ("cli", &["engine", "directory", "store", "serve", "app", "cli"]),
+    ("callers", &[]),
+    ("serve", &["engine", "directory", "store", "callers"]),
+    ("app", &["engine", "directory", "store", "callers", "serve", "app"]),
+    ("cli", &["engine", "directory", "store", "callers", "serve", "app", "cli"]),
 ];
 
 /// What a room must do without, besides other rooms.
@@ -36,6 +37,19 @@ const ABSENT: &[(&str, &[&str])] = &[
         &["tokio", "axum", "hyper", "tracing", "std::fs", "cedar_policy", "notify"],
     ),
     ("store", &["axum", "hyper"]),
+    (
+        "callers",
+        &[
+            "tokio",
+            "axum",
+            "hyper",
+            "tracing",
+            "std::fs",
+            "std::time",
+            "cedar_policy",
+            "notify",
+        ],
+    ),
     ("serve", &["std::fs::read", "std::fs::write", "notify"]),
 ];
 

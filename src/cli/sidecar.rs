@@ -1,4 +1,4 @@
-//! Searches of a running sidecar, page after page, as AuthZEN has them.
+//! Questions to a running sidecar: searches, page after page, as AuthZEN has them, and explanations.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use tokio::runtime::Runtime;
 
 use super::line::Line;
 use super::source::Searched;
-use crate::engine::{Query, Sought};
-use crate::serve::Address;
+use crate::engine::{Entity, Query, Sought};
+use crate::serve::{Address, ExplainDocument};
 
 /// For one page.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
@@ -124,6 +124,25 @@ impl Sidecar {
         }
     }
 
+    /// Why a question is answered as it is.
+    ///
+    /// # Errors
+    /// Nobody answers, or the sidecar does not explain this.
+    pub(super) fn explain(&mut self, query: &Query<'_>) -> Result<ExplainDocument, String> {
+        let path = "/v1/explain";
+        let answer = self.ask(path, &evaluation(query))?;
+        match answer.status() {
+            StatusCode::OK => serde_json::from_slice(answer.body())
+                .map_err(|error| format!("{} answers with what is no explanation: {error}", self.address)),
+            StatusCode::NOT_FOUND => Err(format!(
+                "this sidecar does not explain: {} answers 404 at {path}; set its `explain.enabled`, or ask a root",
+                self.address
+            )),
+            StatusCode::BAD_REQUEST => Err(message(&answer)),
+            status => Err(format!("{} answers {status} at {path}: {}", self.address, message(&answer))),
+        }
+    }
+
     /// One request and its answer; again where the sidecar has no room for it.
     fn ask(&mut self, path: &str, body: &Value) -> Result<Response<Bytes>, String> {
         let body = Bytes::from(body.to_string());
@@ -171,9 +190,30 @@ fn request(query: &Query<'_>, sought: Sought) -> Value {
     body
 }
 
+/// The body of an evaluation.
+fn evaluation(query: &Query<'_>) -> Value {
+    let entity = |entity: &Entity<'_>| {
+        let mut part = json!({ "type": entity.entity_type, "id": entity.id });
+        if let Some(properties) = entity.properties {
+            part["properties"] = properties.into();
+        }
+        part
+    };
+    let mut action = json!({ "name": query.action.name });
+    if let Some(properties) = query.action.properties {
+        action["properties"] = properties.into();
+    }
+    let (subject, resource) = (entity(&query.principal), entity(&query.resource));
+    let mut body = json!({ "subject": subject, "action": action, "resource": resource });
+    if let Some(context) = query.context {
+        body["context"] = context.into();
+    }
+    body
+}
+
 async fn post(address: &Address, line: &mut Option<Line>, path: &str, body: Bytes) -> Result<Response<Bytes>, String> {
     let asked = async {
-        // A connection that was kept may have been closed meanwhile; a search changes nothing, so it is asked again.
+        // A connection that was kept may have been closed meanwhile; a question changes nothing, so it is asked again.
         if let Some(mut open) = line.take()
             && let Ok(answer) = open.post(path, body.clone()).await
         {

@@ -67,6 +67,7 @@ async fn status(State(service): State<Arc<Service>>) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "live": service.live.current().as_ref().map(|generation| live(generation)),
         "pending": pending,
+        "callers": service.callers.fault().map(|fault| json!({ "fault": fault })),
         "loading": {
             "loads": status.loads,
             "failures": status.failures,

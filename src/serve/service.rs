@@ -20,7 +20,9 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode, Uri};
 use tower::ServiceExt;
 
+use super::accept::{Door, Opens};
 use super::authzen::{self, Answer, BatchRules, Batched, Inherit, Metadata};
+use super::callers::{CallerSettings, Callers};
 use super::compare::{CompareSettings, Comparisons};
 use super::connections::{Connection, Connections, Patience, Phase};
 use super::guard::{Head, Hosts, nothing_here};
@@ -58,6 +60,8 @@ pub struct Limits {
     pub search_looks_max: usize,
     /// Searches at once; 0 for four on each thread that answers.
     pub searches_max: usize,
+    /// Bytes of a body on the management listener.
+    pub admin_body_bytes_max: usize,
     /// Open connections. Never more than the process may have open files, less a reserve of 64.
     pub connections_max: usize,
     /// Bytes of a request's head.
@@ -86,6 +90,7 @@ impl Default for Limits {
             search_results_max: 1_000,
             search_looks_max: 1_000_000,
             searches_max: 0,
+            admin_body_bytes_max: 8 << 20,
             connections_max: 10_000,
             header_bytes_max: 16 << 10,
             headers_max: 64,
@@ -115,6 +120,8 @@ pub struct ServeSettings {
     pub search: SearchSettings,
     /// Whether decisions are explained to whoever asks, which tells policies and facts.
     pub explains: bool,
+    /// Who may call.
+    pub callers: CallerSettings,
     /// Called before each decision and each search, for tests of what happens when one breaks off.
     pub before_decision: Option<fn()>,
 }
@@ -135,6 +142,7 @@ pub struct Service {
     before_decision: Option<fn()>,
     batch: BatchRules,
     explains: bool,
+    pub(super) callers: Callers,
     pub(super) searches: Searches,
     router: OnceLock<Router>,
 }
@@ -220,6 +228,7 @@ impl Service {
                 },
             },
             explains: settings.explains,
+            callers: Callers::new(&settings.callers),
             searches: Searches::new(&settings.search, &limits)?,
             router: OnceLock::new(),
         });
@@ -239,16 +248,26 @@ impl Service {
     /// Answers one request.
     pub(super) async fn respond(
         &self,
-        hosts: &Hosts,
+        door: &Door,
         connection: &Connection,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         connection.enter(Phase::Busy);
         let head = Head::of(request.headers());
         let request_id = head.request_id.cloned();
-        let route = self.route(&request, &head, hosts);
+        let hosts = &door.hosts;
+        let route = match &door.opens {
+            Opens::Decisions => self.route(&request, &head, hosts).map(Ok),
+            Opens::Management(routes) => head
+                .check(request.uri(), hosts)
+                .inspect_err(|_| add(&self.tally.refused))
+                .map(|()| Err(routes)),
+        };
         let answered = AssertUnwindSafe(async move {
-            let route = route?;
+            let route = match route? {
+                Ok(route) => route,
+                Err(routes) => return Ok(Box::pin(self.manage(routes, request)).await.into()),
+            };
             match route.to {
                 To::Asked(asked) => {
                     let mut room = Room {
@@ -256,7 +275,7 @@ impl Service {
                         max: self.limits.bodies_bytes_max,
                         all: &self.bodies,
                     };
-                    let body = self.body(request.body_mut(), &mut room).await;
+                    let body = self.body(request.body_mut(), self.limits.body_bytes_max, &mut room).await;
                     let body = body.inspect_err(|_| add(&self.tally.refused))?;
                     // Nobody needs the request's headers any more, and the answer takes their room.
                     let headers = std::mem::take(request.headers_mut());
@@ -323,6 +342,9 @@ impl Service {
         }
         if let To::Asked(_) = route.to {
             head.check_json()?;
+            if self.callers.are_required() {
+                self.callers.check(head, route.scope())?;
+            }
         }
         Ok(route)
     }
@@ -338,9 +360,18 @@ impl Service {
         }
     }
 
+    /// The whole body of a request that changes something.
+    pub(super) async fn body_within(&self, body: &mut Incoming, max: usize) -> Result<Bytes, Problem> {
+        let mut room = Room {
+            taken: 0,
+            max: self.limits.bodies_bytes_max,
+            all: &self.bodies,
+        };
+        self.body(body, max, &mut room).await.inspect_err(|_| add(&self.tally.refused))
+    }
+
     /// The whole body, within its limits of size and time.
-    async fn body(&self, body: &mut Incoming, room: &mut Room<'_>) -> Result<Bytes, Problem> {
-        let max = self.limits.body_bytes_max;
+    async fn body(&self, body: &mut Incoming, max: usize, room: &mut Room<'_>) -> Result<Bytes, Problem> {
         let mut collecting = pin!(collect(body, max, room));
         // Most bodies came with their heads, and need no timer.
         let collected = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
