@@ -11,7 +11,7 @@ use crate::app::{Settings, built_in};
 use crate::callers::TokenSource;
 use crate::engine::Faults;
 use crate::serve::{self, Address, BindError, Listener, Management, Server};
-use crate::store::{Event, Live, Loader, compile_files};
+use crate::store::{Event, Live, Loader, load_files};
 
 /// What to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,8 +138,8 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
             (live, Some(loader))
         }
         World::BuiltIn => {
-            let snapshot = compile_files(&built_in(), &settings.options)?;
-            (Arc::new(Live::fixed(snapshot)), None)
+            let compiled = load_files(&built_in(), &settings.options)?;
+            (Arc::new(Live::fixed(compiled)), None)
         }
     };
     let server = serve::serve_all(listeners, management, live.clone(), &serving)?;

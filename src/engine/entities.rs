@@ -32,8 +32,8 @@ pub(super) struct EntityStore {
     pub(super) table: Table,
     /// What was read from each file of entities.
     files: BTreeMap<Arc<str>, Arc<FileRead>>,
-    /// What was made from other documents.
-    records: Arc<[Uid]>,
+    /// Whether any were made from other documents.
+    has_records: bool,
     /// Names of files, by the numbers in origins.
     file_names: Vec<Arc<str>>,
     counts: Vec<usize>,
@@ -86,6 +86,11 @@ impl EntityStore {
         self.table.entity(uid)?;
         let origin = self.table.origin(uid);
         Some((self.file_names.get(origin.file as usize)?, origin.line))
+    }
+
+    /// The files that the store has read, with their hashes.
+    pub(super) fn file_hashes(&self) -> impl Iterator<Item = (Arc<str>, [u8; 32])> {
+        self.files.iter().map(|(name, file)| (name.clone(), file.hash))
     }
 
     /// The hash of a file, if the store has read it.
@@ -180,6 +185,7 @@ pub(super) fn read(
         task.actions();
     }
     task.forget(&store, sources);
+    task.forget_records(&store, sources);
     let kept = &sources.kept;
     store.files.retain(|name, _| kept.contains_key(name));
     let all = sources.entities.len() + sources.later.len();
@@ -206,7 +212,8 @@ pub(super) fn read(
         }
         one_more();
     }
-    store.records = task.records(sources);
+    task.records(sources);
+    store.has_records = !sources.records.is_empty() || sources.difference.is_some() && store.has_records;
     task.take_away();
     task.link();
     task.close();
@@ -287,7 +294,60 @@ impl Task<'_> {
                 self.leaving.extend(file.uids.iter().copied());
             }
         }
-        self.leaving.extend(store.records.iter().copied());
+    }
+
+    /// The same for what was made from other documents: all of it, or what differs.
+    fn forget_records(&mut self, store: &EntityStore, sources: &Sources) {
+        if !store.has_records {
+            return;
+        }
+        let Some(difference) = &sources.difference else {
+            let all = (0..self.editor.names()).map(Uid);
+            let records: Vec<Uid> = all.filter(|uid| self.is_record(*uid, store)).collect();
+            self.leaving.extend(records);
+            return;
+        };
+        let put = sources.records.iter().filter_map(|record| {
+            let uid = &record.entity["uid"];
+            uid["type"].as_str().zip(uid["id"].as_str())
+        });
+        let gone = difference.gone.iter().map(|(ty, id)| (ty.as_str(), id.as_str()));
+        for (ty, id) in put.chain(gone) {
+            if let Some(uid) = self.known(ty, id).filter(|uid| self.is_record(*uid, store)) {
+                self.leaving.insert(uid);
+            }
+        }
+        for moved in &difference.moved {
+            let known = self.known(moved.entity_type, &moved.id).filter(|uid| self.is_record(*uid, store));
+            if let Some(uid) = known {
+                let origin = self.origin(&moved.text, moved.span);
+                self.editor.move_to(uid, origin);
+            }
+        }
+    }
+
+    /// The number of an entity that was there before.
+    fn known(&self, ty: &str, id: &str) -> Option<Uid> {
+        let (ty, _) = self.vocabulary.entity_type(ty)?;
+        self.editor.find(ty, id)
+    }
+
+    /// Whether an entity of the store was made from another document.
+    fn is_record(&self, uid: Uid, store: &EntityStore) -> bool {
+        let view = self.editor.view(uid);
+        let is_entity = view.exists() && self.vocabulary.entity_type_entry(view.ty()).is_some();
+        let file = self.file_names.get(self.editor.origin(uid).file as usize);
+        is_entity && file.is_some_and(|file| !store.files.contains_key(file))
+    }
+
+    fn origin(&mut self, text: &Text, span: Span) -> Origin {
+        let place = text.place(span);
+        Origin {
+            file: self.file_number(text),
+            line: place.line as u32,
+            column: place.column as u32,
+            offset: span.offset as u32,
+        }
     }
 
     fn file_number(&mut self, text: &Text) -> u32 {
@@ -346,22 +406,14 @@ impl Task<'_> {
     }
 
     /// Reads the entities that were made from other documents.
-    fn records(&mut self, sources: &Sources) -> Arc<[Uid]> {
-        let mut uids = Vec::new();
+    fn records(&mut self, sources: &Sources) {
         for record in &sources.records {
-            let place = record.text.place(record.span);
-            let origin = Origin {
-                file: self.file_number(&record.text),
-                line: place.line as u32,
-                column: place.column as u32,
-                offset: record.span.offset as u32,
-            };
+            let origin = self.origin(&record.text, record.span);
             let json = Json::from(&record.entity);
             let schema = self.schema;
             let slowly = || PublicEntity::from_json_value(record.entity.clone(), Some(schema)).map_err(Box::new);
-            uids.extend(self.entity(&json, &record.text, record.span, origin, slowly));
+            self.entity(&json, &record.text, record.span, origin, slowly);
         }
-        uids.into()
     }
 
     /// Takes one entity: by our own reader if it is in the plainest form, by Cedar's if not.
@@ -524,7 +576,9 @@ impl Task<'_> {
             self.editor.move_to(read.uid, origin);
         } else {
             let moves = !there.exists() || !there.parents().eq(now.parents());
-            self.changed_above |= moves && self.vocabulary.type_entry(read.ty).holds;
+            // Whatever is in an entity whose name is new has been read a moment ago, and is looked at anyway.
+            let may_hold = self.editor.is_old(read.uid) && self.vocabulary.type_entry(read.ty).holds;
+            self.changed_above |= moves && may_hold;
             self.editor.put(read.uid, &parts, origin);
         }
         Some(read.uid)

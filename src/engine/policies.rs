@@ -109,6 +109,11 @@ impl PoliciesRead {
         self.files.len() == texts.len() && self.files.iter().zip(texts).all(|(file, text)| file.text == *text)
     }
 
+    /// The texts that this was read from.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Text> {
+        self.files.iter().map(|file| &file.text)
+    }
+
     /// Takes an id for a policy at a place, or says who has it already.
     fn claim(&mut self, id: &PolicyId, text: &Text, span: Span, faults: &mut Vec<Fault>) -> bool {
         if let Some(first) = self.origins.get(id) {

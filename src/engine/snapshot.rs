@@ -13,7 +13,7 @@ use super::index::{Index, Mistake};
 use super::options::Options;
 use super::policies::{self, PoliciesRead, PolicyInfo};
 use super::schema::{self, Said, SchemaRead};
-use super::sources::Sources;
+use super::sources::{Difference, Sources};
 use super::text::Text;
 use super::validate::{self, Levels};
 use super::vocabulary::Vocabulary;
@@ -30,6 +30,8 @@ pub struct Snapshot {
     warnings: Vec<Fault>,
     counts: Counts,
     read: Arc<Read>,
+    /// What stands for the documents that records were made from.
+    documents: Option<[u8; 32]>,
 }
 
 /// What was read of schema and policies.
@@ -82,7 +84,8 @@ impl Snapshot {
     /// What comes out decides as what [`compile`](Self::compile) makes of the same files.
     ///
     /// # Errors
-    /// Those of [`compile`](Self::compile); and if sources keep files although they [cannot](Self::can_grow).
+    /// Those of [`compile`](Self::compile); and if sources keep files although they [cannot](Self::can_grow), or tell the
+    /// difference from something else.
     pub fn next(&self, sources: &Sources, options: &Options) -> Result<Self, Faults> {
         let can = self.can_grow(&sources.schema, options);
         if !(self.has(&sources.kept) && (can || sources.kept.is_empty())) {
@@ -90,6 +93,26 @@ impl Snapshot {
             return Err(Faults::from(fault));
         }
         Self::build(sources, options, can.then_some(self))
+    }
+
+    /// The sources of this snapshot as the next one would be given them if nothing had changed.
+    pub fn sources(&self) -> Sources {
+        Sources {
+            schema: self.read.schema_texts.clone(),
+            policies: self.read.policies.texts().cloned().collect(),
+            kept: self.entities.file_hashes().collect(),
+            difference: Some(Difference {
+                from: self.documents,
+                ..Difference::default()
+            }),
+            documents: self.documents,
+            ..Sources::default()
+        }
+    }
+
+    /// The SHA-256 that stands for the documents which records were made from.
+    pub fn documents(&self) -> Option<[u8; 32]> {
+        self.documents
     }
 
     /// Whether the next snapshot can keep files of entities from this one. If not, it has to be given all of them.
@@ -103,6 +126,12 @@ impl Snapshot {
     }
 
     fn build(sources: &Sources, options: &Options, before: Option<&Self>) -> Result<Self, Faults> {
+        if let Some(difference) = &sources.difference
+            && before.is_none_or(|before| before.documents != difference.from)
+        {
+            let fault = Fault::error("internal", "records differ from those of another snapshot than this one");
+            return Err(Faults::from(fault));
+        }
         let mut found = Vec::new();
         let mut policy_faults = Vec::new();
         let known = before.filter(|before| before.read.policies.is_of(&sources.policies));
@@ -180,6 +209,7 @@ impl Snapshot {
             entities: store,
             warnings,
             read,
+            documents: sources.documents,
         })
     }
 

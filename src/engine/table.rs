@@ -275,14 +275,11 @@ impl Editor {
 
     /// The number of a name, a new one if it has none.
     pub(super) fn number(&mut self, ty: TypeIx, id: &str) -> Uid {
+        if let Some(known) = self.find(ty, id) {
+            return known;
+        }
         let hash = hash(ty, id);
         let shard = shard_of(hash);
-        let known = probe(&self.table.shards[shard], hash, |number| {
-            self.view(Uid(number)).is_named(ty, id)
-        });
-        if let Some(number) = known {
-            return Uid(number);
-        }
         let number = self.table.names;
         self.table.names += 1;
         self.put_parts(Uid(number), &Parts::name(ty, id));
@@ -298,6 +295,18 @@ impl Editor {
         }
         insert(Arc::make_mut(slots), hash as u32, number);
         Uid(number)
+    }
+
+    /// The number of a name, if it has one.
+    pub(super) fn find(&self, ty: TypeIx, id: &str) -> Option<Uid> {
+        let hash = hash(ty, id);
+        let shard = &self.table.shards[shard_of(hash)];
+        probe(shard, hash, |number| self.view(Uid(number)).is_named(ty, id)).map(Uid)
+    }
+
+    /// Whether the name of a number had it before the changes.
+    pub(super) fn is_old(&self, uid: Uid) -> bool {
+        uid.0 < self.drafts.first_new
     }
 
     fn put_parts(&mut self, uid: Uid, parts: &Parts<'_>) {
@@ -395,19 +404,19 @@ impl Editor {
 
     /// The changed table.
     pub(super) fn finish(mut self) -> Table {
-        let mut pages: Vec<usize> = self
-            .drafts
-            .old
-            .keys()
-            .chain(self.above.keys())
-            .chain(self.origins.keys())
-            .map(|number| *number as usize / PAGE)
-            .collect();
+        let changed = self.drafts.old.keys().chain(self.above.keys());
+        let mut pages: Vec<usize> = changed.map(|number| *number as usize / PAGE).collect();
         if self.table.names > self.drafts.first_new {
             pages.extend(self.drafts.first_new as usize / PAGE..=(self.table.names as usize - 1) / PAGE);
         }
         pages.sort_unstable();
         pages.dedup();
+        for (number, origin) in &self.origins {
+            let (page, place) = (*number as usize / PAGE, *number as usize % PAGE);
+            if pages.binary_search(&page).is_err() {
+                Arc::make_mut(&mut self.table.origins[page])[place] = *origin;
+            }
+        }
         for page in pages {
             let (bytes, origins) = self.page(page);
             self.let_go(page);

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::{ArcSwapOption, Guard};
 use tokio::sync::watch;
 
+use super::compile::Compiled;
+use crate::directory::Directory;
 use crate::engine::{Fault, Faults, Snapshot};
 
 /// One state of the world, as loaded.
@@ -14,6 +16,8 @@ use crate::engine::{Fault, Faults, Snapshot};
 pub struct Generation {
     /// What decisions are made from.
     pub snapshot: Snapshot,
+    /// The users, service users, teams and datastores that it was compiled from, as far as documents state them.
+    pub directory: Arc<Directory>,
     /// Counts up from 1 in the life of a process.
     pub number: u64,
     /// When it went live.
@@ -108,10 +112,12 @@ impl Live {
     }
 
     /// A live state that never changes.
-    pub fn fixed(snapshot: Snapshot) -> Self {
+    pub fn fixed(compiled: impl Into<Compiled>) -> Self {
         let live = Self::default();
+        let Compiled { snapshot, directory } = compiled.into();
         live.publish(Generation {
             snapshot,
+            directory,
             number: 1,
             loaded_at: SystemTime::now(),
             load_took: Duration::ZERO,

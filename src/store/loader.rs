@@ -4,7 +4,6 @@
 //! are not what it read last, compiles and publishes them, or says why not. It never queues: whatever happens while it
 //! works is one more look afterwards.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,12 +15,12 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
-use super::files::{self, Closely, FileLimits, Hash, Kind, Seen, Tree};
+use super::compile::{self, Compiled, Grows};
+use super::files::{self, Closely, FileLimits, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
 use super::watch::Watch;
 use super::writer::{Waiting, Writer};
-use crate::directory;
-use crate::engine::{Fault, Faults, Options, Progress, Severity, Snapshot, Sources, Text};
+use crate::engine::{Fault, Faults, Options, Progress, Severity, Text};
 
 /// Parsing recurses with the depth of a policy; the loader's stack is where it may.
 const STACK_BYTES: usize = 64 << 20;
@@ -85,8 +84,8 @@ impl LoaderSettings {
     }
 }
 
-/// Makes a snapshot of a tree, growing from another if it can.
-type Compile = Box<dyn FnMut(&Tree, Option<&Snapshot>) -> Result<Snapshot, Faults> + Send>;
+/// Compiles a tree; what is live goes with it, and whether its snapshot can be grown from.
+type Compile = Box<dyn FnMut(&Tree, Option<&Generation>, Grows) -> Result<Compiled, Faults> + Send>;
 
 /// A running loader. It ends when this is dropped.
 #[derive(Debug)]
@@ -102,8 +101,9 @@ impl Loader {
     /// The system has no thread to spare.
     pub fn start(settings: LoaderSettings, live: Arc<Live>) -> std::io::Result<Self> {
         let (options, progress) = (settings.options.clone(), settings.progress.clone());
-        let compile =
-            move |tree: &Tree, before: Option<&Snapshot>| compile_from(tree, before, &options, progress.clone());
+        let compile = move |tree: &Tree, live: Option<&Generation>, grows: Grows| {
+            compile::load_from(tree, live, grows, &options, progress.clone())
+        };
         Self::start_with(settings, live, Box::new(compile))
     }
 
@@ -135,81 +135,6 @@ impl Loader {
 impl Drop for Loader {
     fn drop(&mut self) {
         self.send(Event::Stop);
-    }
-}
-
-/// Compiles what one pass found.
-///
-/// # Errors
-/// All faults, of reading, of the directory and of the engine.
-pub fn compile(tree: &Tree, options: &Options, progress: Option<Progress>) -> Result<Snapshot, Faults> {
-    compile_from(tree, None, options, progress)
-}
-
-fn compile_from(
-    tree: &Tree,
-    before: Option<&Snapshot>,
-    options: &Options,
-    progress: Option<Progress>,
-) -> Result<Snapshot, Faults> {
-    // A file that could not be read leaves a hole, and what would be said about the rest could be wrong.
-    let warnings = Faults::check(tree.faults.clone())?;
-    let mut sources = sources(&tree.files, tree.kept.clone());
-    sources.0.later.clone_from(&tree.later);
-    sources.0.progress = progress;
-    Ok(compile_sources(sources, before, options)?.with_warnings(warnings))
-}
-
-/// Compiles files, wherever they come from.
-///
-/// # Errors
-/// All faults of the directory and of the engine.
-pub fn compile_files(files: &[files::File], options: &Options) -> Result<Snapshot, Faults> {
-    compile_sources(sources(files, BTreeMap::new()), None, options)
-}
-
-/// Files sorted by what they are, and the documents among them.
-fn sources(files: &[files::File], kept: BTreeMap<Arc<str>, Hash>) -> (Sources, Vec<Text>) {
-    let mut sources = Sources {
-        kept,
-        ..Sources::default()
-    };
-    let mut documents = Vec::new();
-    for file in files {
-        let text = file.text.clone();
-        match file.kind {
-            Kind::Schema => sources.schema.push(text),
-            Kind::Policies => sources.policies.push(text),
-            Kind::Entities if file.is_cedars() => sources.entities.push(text),
-            Kind::Entities => documents.push(text),
-        }
-    }
-    (sources, documents)
-}
-
-fn compile_sources(
-    (mut sources, documents): (Sources, Vec<Text>),
-    before: Option<&Snapshot>,
-    options: &Options,
-) -> Result<Snapshot, Faults> {
-    let (records, mut faults) = directory::read(&documents, options.unknown_parents);
-    sources.records = records;
-    let compiled = match before {
-        Some(before) => before.next(&sources, options),
-        None => Snapshot::compile(&sources, options),
-    };
-    match (Faults::check(std::mem::take(&mut faults)), compiled) {
-        (Ok(warnings), Ok(snapshot)) => Ok(snapshot.with_warnings(warnings)),
-        (Ok(_), Err(faults)) => Err(faults),
-        // Without the directory's entities, what the engine says of the others may be only an echo.
-        (Err(of_directory), Ok(_)) => Err(of_directory),
-        (Err(of_directory), Err(of_engine)) => {
-            let mut all = of_directory.into_vec();
-            all.extend(of_engine.into_vec().into_iter().filter(|fault| !fault.code.starts_with("entity-unknown")));
-            Err(Faults::check(all)
-                .err()
-                .unwrap_or_else(|| Faults::from(Fault::error("sources", "the sources could not be read"))))
-        }
     }
 }
 
@@ -385,9 +310,10 @@ impl Task {
             tree = self.read(closely);
             self.last = Some(tree.digest());
         }
-        match (self.compile)(&tree, before.filter(|_| grows)) {
-            Ok(snapshot) => {
-                self.publish(snapshot, started);
+        let grows = if grows { Grows::Yes } else { Grows::No };
+        match (self.compile)(&tree, live.as_deref(), grows) {
+            Ok(compiled) => {
+                self.publish(compiled, started);
                 self.seen.let_go();
             }
             Err(faults) => {
@@ -442,7 +368,8 @@ impl Task {
         }
     }
 
-    fn publish(&mut self, snapshot: Snapshot, started: Instant) {
+    fn publish(&mut self, compiled: Compiled, started: Instant) {
+        let Compiled { snapshot, directory } = compiled;
         let mut warnings = snapshot.warnings().to_vec();
         warnings.extend(snapshot.rehearse(self.settings.rehearsal_questions));
         for warning in warnings.iter().take(20) {
@@ -461,6 +388,7 @@ impl Task {
         );
         let before = self.live.publish(Generation {
             snapshot,
+            directory,
             number: self.number,
             loaded_at: SystemTime::now(),
             load_took: started.elapsed(),
@@ -496,8 +424,8 @@ impl Task {
 mod tests {
     use super::*;
 
-    fn snapshot(tree: &Tree) -> Result<Snapshot, Faults> {
-        compile(tree, &Options::default(), None)
+    fn compiled(tree: &Tree) -> Result<Compiled, Faults> {
+        compile::load(tree, &Options::default(), None)
     }
 
     /// A root with one policy that can be edited.
@@ -549,10 +477,10 @@ mod tests {
             ..LoaderSettings::new(root.path())
         };
         let mut published = live.subscribe();
-        let compile: Compile = Box::new(|tree, _| {
+        let compile: Compile = Box::new(|tree, _, _| {
             let breaks = tree.files.iter().any(|file| file.text.content.contains("// break"));
             assert!(!breaks, "planted");
-            snapshot(tree)
+            compiled(tree)
         });
         let loader = Loader::start_with(settings, live.clone(), compile).expect("a thread");
         published.wait_for(|number| *number == 1).await.expect("a first generation");

@@ -1,5 +1,9 @@
 //! Orders: commands with who gives them, and what comes of them.
 
+mod difference;
+mod rules;
+mod told;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
-use crate::directory::{Edit, Change, Item, Member, Scalar};
+use crate::directory::{Change, Edit, Item, Member, Scalar};
 
 /// Entries by id, by the key of their kind. A value is JSON on one line.
 type Sections = BTreeMap<String, BTreeMap<String, String>>;
@@ -109,10 +109,8 @@ fn apply_within(entry: &mut Map<String, Json>, change: &Change) {
                 *known = json!([]);
             }
             let Json::Array(known) = known else { return };
-            let mut all: BTreeMap<String, Json> = known
-                .drain(..)
-                .filter_map(|item| Some((listed(&item)?.to_owned(), item)))
-                .collect();
+            let mut all: BTreeMap<String, Json> =
+                known.drain(..).filter_map(|item| Some((listed(&item)?.to_owned(), item))).collect();
             all.extend(items.iter().map(|item| (item.id.clone(), item_json(item))));
             *known = all.into_values().collect();
         }
@@ -170,21 +168,35 @@ mod tests {
 
     fn create(id: &str) -> Edit {
         let role = Member::Scalar(Scalar::Text("Member".to_owned()));
-        on(id, Change::Create { members: vec![("role", role)] })
+        on(
+            id,
+            Change::Create {
+                members: vec![("role", role)],
+            },
+        )
     }
 
     #[test]
     fn an_entry_is_one_line() {
         let one = edit(None, &[create("b"), create("a\n\"")]).expect("edited").expect("a file");
-        assert_eq!(one, "{\"users\": {\n\"a\\n\\\"\": {\"role\":\"Member\"},\n\"b\": {\"role\":\"Member\"}\n}}\n");
+        assert_eq!(
+            one,
+            "{\"users\": {\n\"a\\n\\\"\": {\"role\":\"Member\"},\n\"b\": {\"role\":\"Member\"}\n}}\n"
+        );
         let add = Change::Add {
             list: "teams",
-            items: ["z", "y"].map(|id| Item { id: id.to_owned(), permission: None }).into(),
+            items: ["z", "y"]
+                .map(|id| Item {
+                    id: id.to_owned(),
+                    permission: None,
+                })
+                .into(),
         };
         let two = edit(Some(&one), &[on("b", add)]).expect("edited").expect("a file");
-        assert_eq!(two.lines().filter(|line| !one.contains(line)).collect::<Vec<_>>(), [
-            "\"b\": {\"role\":\"Member\",\"teams\":[\"y\",\"z\"]}"
-        ]);
+        assert_eq!(
+            two.lines().filter(|line| !one.contains(line)).collect::<Vec<_>>(),
+            ["\"b\": {\"role\":\"Member\",\"teams\":[\"y\",\"z\"]}"]
+        );
     }
 
     #[test]
