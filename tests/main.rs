@@ -31,6 +31,7 @@ mod hostile;
 mod lists;
 mod model_cases;
 mod openapi;
+mod orders;
 mod protocol;
 mod reload;
 mod search;
