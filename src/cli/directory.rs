@@ -1,5 +1,6 @@
 //! `gatepost user`, `service-user`, `team`, `datastore` and `enrichment-datastore`: the directory, shown and changed.
 
+mod admin;
 mod change;
 mod confirm;
 mod files;

@@ -92,7 +92,8 @@ impl From<&AccessDiff> for Access {
     }
 }
 
-fn name(key: &Key) -> String {
+/// An entry as the command line calls it: `service-user:nightly-scan`.
+pub(super) fn name(key: &Key) -> String {
     let kind = match key.kind {
         Kind::User => "user",
         Kind::ServiceUser => "service-user",

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::PlaceArgs;
+use super::admin::Admin;
 use super::files::Files;
 use super::outcome::Outcome;
 use crate::cli::source::Failed;
@@ -15,6 +16,7 @@ const OFFERED_MAX: usize = 3;
 /// Where entries are read and changed.
 pub(super) enum Place {
     Files(Box<Files>),
+    Sidecar(Box<Admin>),
 }
 
 /// What a place is opened for.
@@ -40,6 +42,9 @@ impl Place {
     /// # Errors
     /// The settings or the files have faults, or there is no root to change.
     pub(super) fn open(args: &PlaceArgs, purpose: Purpose) -> Result<Self, Failed> {
+        if let Some(url) = &args.url {
+            return Ok(Self::Sidecar(Box::new(Admin::open(url, args)?)));
+        }
         Ok(Self::Files(Box::new(Files::open(&args.root.root(), purpose)?)))
     }
 
@@ -50,6 +55,7 @@ impl Place {
     pub(super) fn all(&mut self, kind: Kind) -> Result<Vec<Value>, Failed> {
         match self {
             Self::Files(files) => Ok(files.all(kind)),
+            Self::Sidecar(admin) => admin.all(kind),
         }
     }
 
@@ -60,13 +66,15 @@ impl Place {
     pub(super) fn find(&mut self, key: &Key) -> Result<Option<Value>, Failed> {
         match self {
             Self::Files(files) => Ok(files.entry(key)),
+            Self::Sidecar(admin) => admin.find(key),
         }
     }
 
-    /// The members of a team, its kind of account first, as far as they are an account of this kind.
+    /// The revision that was read, once something was.
     pub(super) fn revision(&self) -> Option<&str> {
         match self {
             Self::Files(files) => Some(files.revision()),
+            Self::Sidecar(admin) => admin.revision(),
         }
     }
 
@@ -103,6 +111,7 @@ impl Place {
     pub(super) fn order(&mut self, command: &Command, manner: &Manner) -> Result<Outcome, Failed> {
         match self {
             Self::Files(files) => files.order(command, manner),
+            Self::Sidecar(admin) => admin.order(command, manner),
         }
     }
 }
