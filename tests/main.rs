@@ -29,6 +29,7 @@ mod explaining;
 mod growth;
 mod hostile;
 mod lists;
+mod managing;
 mod model_cases;
 mod openapi;
 mod orders;
