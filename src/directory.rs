@@ -9,7 +9,9 @@
 //! [`Fault`], [`Record`]) and for what differs ([`Difference`](crate::engine::Difference)), and nothing else of it.
 
 mod change;
+mod command;
 mod document;
+mod edit;
 mod entry;
 mod fold;
 mod index;
@@ -19,7 +21,9 @@ mod project;
 mod rules;
 mod sorted;
 
-pub use change::{Change, Delta};
+pub use change::{Change as DocumentChange, Delta};
+pub use command::{Assignments, Command, Members, Patch};
+pub use edit::{Change, Edit, Item, Member, Scalar, edit};
 pub use entry::{Account, Assignment, Key, Kind, Permission, Reference, Role, Store, Team};
 pub use fold::fold;
 pub use model::Directory;

@@ -10,10 +10,16 @@ mod files;
 mod links;
 mod live;
 mod loader;
+mod managed;
 mod manifest;
 mod watch;
+mod writer;
 
 pub use compile::{Compiled, NextError, compile, compile_files, compile_next, load, load_files};
 pub use files::{File, FileLimits, Kind, Names, Tree, is_root, read};
 pub use live::{Generation, Live, Pending, Status, Watching};
 pub use loader::{Event, Loader, LoaderSettings};
+pub use writer::{
+    AccessDiff, Actor, AuditSettings, Channel, Denied, Done, Expected, FileChange, LevelChange, Order, Refusal,
+    RoleChange, Writer,
+};

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use gatepost::app::MODEL;
-use gatepost::directory::{Change, Directory, Key, Kind, fold};
+use gatepost::directory::{Directory, DocumentChange, Key, Kind, fold};
 use gatepost::engine::{Fault, Faults, Options, Query, Record, Severity, Snapshot, Text, UnknownParents};
 use gatepost::store::{self, Compiled, File, Generation, NextError, compile_next, load_files};
 use serde_json::{Value, json};
@@ -437,10 +437,10 @@ fn what_grows_from_edits_is_what_reading_anew_gives() {
     assert!(good > 40 && bad > 40, "{good} roots were good and {bad} were not");
 }
 
-fn changes(directory: &Directory, texts: &[Text]) -> Vec<Change> {
-    let mut changes: Vec<Change> = texts.iter().cloned().map(Change::from).collect();
+fn changes(directory: &Directory, texts: &[Text]) -> Vec<DocumentChange> {
+    let mut changes: Vec<DocumentChange> = texts.iter().cloned().map(DocumentChange::from).collect();
     let gone = directory.documents().filter(|(name, _)| texts.iter().all(|text| text.name != **name));
-    changes.extend(gone.map(|(name, _)| Change {
+    changes.extend(gone.map(|(name, _)| DocumentChange {
         name: name.clone(),
         text: None,
     }));

@@ -309,8 +309,8 @@ impl Directory {
             .collect()
     }
 
-    /// The entries that name this one, sorted.
-    pub(super) fn referrers<'d>(&'d self, kind: Kind, id: &str) -> impl Iterator<Item = (Kind, &'d str)> + use<'d> {
+    /// The entries that name this one in a list of theirs, sorted.
+    pub fn referrers<'d>(&'d self, kind: Kind, id: &str) -> impl Iterator<Item = (Kind, &'d str)> + use<'d> {
         let id: Arc<str> = id.into();
         let to = (kind, id);
         let from_here = self.edges.range(|edge| (edge.to.0, &edge.to.1).cmp(&(to.0, &to.1)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::files::{File, Hash, Kind, Tree};
 use super::live::Generation;
-use crate::directory::{Change, Directory};
+use crate::directory::{Directory, DocumentChange};
 use crate::engine::{Fault, Faults, Options, Progress, Severity, Snapshot, Sources, Text};
 
 /// What files were compiled to, before it goes live.
@@ -104,7 +104,7 @@ pub(super) fn load_from(
 ///
 /// # Errors
 /// Faults; or the snapshot cannot grow, and the root has to be read.
-pub fn compile_next(live: &Generation, changes: &[Change], options: &Options) -> Result<Compiled, NextError> {
+pub fn compile_next(live: &Generation, changes: &[DocumentChange], options: &Options) -> Result<Compiled, NextError> {
     let mut sources = live.snapshot.sources();
     if sources.documents != live.directory.hash() || !live.snapshot.can_grow(&sources.schema, options) {
         return Err(NextError::CannotGrow);

@@ -1,0 +1,182 @@
+//! The rules of the access model that the writer itself holds, since policies cannot see what they are about.
+//!
+//! R10 (an active Admin remains), and what of R1, R20 and R23 is about a directory as a whole, is checked by the
+//! directory once the change is made in memory; here such a fault becomes the rule that it breaks.
+
+use super::difference::{Difference, PUBLIC, What};
+use super::{Channel, Order, Refusal};
+use crate::directory::{Assignments, Command, Directory, Kind, Members, Patch, Role};
+use crate::engine::{Fault, Faults, Severity};
+
+fn broken(rule: &'static str, message: impl Into<String>) -> Refusal {
+    Refusal::Rule {
+        rule,
+        message: message.into(),
+    }
+}
+
+/// What is refused before anything else is looked at: what a channel does not see, and what is built in.
+///
+/// # Errors
+/// The rule.
+pub(super) fn check_command(directory: &Directory, order: &Order) -> Result<(), Refusal> {
+    let key = order.command.key();
+    let patch = match &order.command {
+        Command::Create { entry, .. } => Some(entry),
+        Command::Change { patch, .. } => Some(patch),
+        Command::Delete { .. } | Command::Release { .. } => None,
+    };
+    if order.channel == Channel::Scim {
+        sync_keeps_to_its_own(directory, order, patch)?;
+    } else if patch.is_some_and(|patch| patch.scim.is_some()) {
+        return Err(broken("R26", "what stands under `scim` is for directory sync to write"));
+    }
+    if patch.is_some_and(names_public) {
+        return Err(broken("R20", format!("everyone is in `{PUBLIC}`, and that cannot be changed")));
+    }
+    if key.kind == Kind::Team && key.id == PUBLIC {
+        public_stays(order, patch)?;
+    }
+    if order.channel == Channel::Admin && key.kind == Kind::User {
+        match order.command {
+            Command::Create { .. } => {
+                return Err(broken(
+                    "R9",
+                    "people come from directory sync or from the files, and not by hand",
+                ));
+            }
+            Command::Delete { .. } => {
+                return Err(broken(
+                    "R9",
+                    "people go with directory sync or in the files: deactivate the user instead",
+                ));
+            }
+            Command::Change { .. } | Command::Release { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+/// R26 and R27: directory sync has users and teams that it created, and says nothing of roles, levels and datastores.
+fn sync_keeps_to_its_own(directory: &Directory, order: &Order, patch: Option<&Patch>) -> Result<(), Refusal> {
+    let key = order.command.key();
+    if !matches!(key.kind, Kind::User | Kind::Team) {
+        return Err(broken("R27", format!("directory sync touches no {}", key.kind.word())));
+    }
+    if key.kind == Kind::Team && key.id == PUBLIC {
+        return Err(broken("R27", format!("directory sync does not touch `{PUBLIC}`")));
+    }
+    let is_its_own = match key.kind {
+        Kind::Team => directory.team(&key.id).is_some_and(|team| team.scim.is_some()),
+        kind => directory.account(kind, &key.id).is_some_and(|account| account.scim.is_some()),
+    };
+    let invalid = |message: &str| Refusal::Invalid {
+        field: "scim",
+        message: message.to_owned(),
+    };
+    let is_created = matches!(order.command, Command::Create { .. });
+    match &order.command {
+        Command::Create { entry, .. } if !matches!(entry.scim, Some(Some(_))) => {
+            return Err(invalid("what directory sync creates has it"));
+        }
+        Command::Change { .. } | Command::Delete { .. } if !is_its_own => return Err(Refusal::NotFound(key)),
+        Command::Release { .. } => return Err(broken("R27", "a retired id is given again by an Admin alone")),
+        _ => {}
+    }
+    let Some(patch) = patch else { return Ok(()) };
+    if patch.scim == Some(None) {
+        return Err(invalid("what directory sync created keeps it"));
+    }
+    if patch.role.is_some_and(|role| !is_created || role != Role::Member) {
+        return Err(broken(
+            "R27",
+            "directory sync gives no role: a new account is a Member, and an Admin changes it",
+        ));
+    }
+    if patch.service_users != Members::Keep {
+        return Err(broken("R27", "directory sync touches no service user"));
+    }
+    let grants = [&patch.datastores, &patch.enrichment_datastores];
+    if patch.permission.is_some() || grants.into_iter().any(|grants| *grants != Assignments::Keep) {
+        return Err(broken("R26", "level and datastores of a team are an Admin's to set"));
+    }
+    Ok(())
+}
+
+/// Whether anybody is to be put into Public, or taken out of it.
+fn names_public(patch: &Patch) -> bool {
+    match &patch.teams {
+        Members::Keep => false,
+        Members::Set(teams) => teams.contains(PUBLIC),
+        Members::Change { add, remove } => add.contains(PUBLIC) || remove.contains(PUBLIC),
+    }
+}
+
+/// R20: Public keeps its name and everyone in it.
+fn public_stays(order: &Order, patch: Option<&Patch>) -> Result<(), Refusal> {
+    if matches!(order.command, Command::Delete { .. }) {
+        return Err(broken("R20", format!("`{PUBLIC}` is built in and cannot be deleted")));
+    }
+    let Some(patch) = patch else { return Ok(()) };
+    let is_renamed = |name: &Option<String>| name.as_ref().is_some_and(|name| name != PUBLIC);
+    if is_renamed(&patch.name) || is_renamed(&patch.id) {
+        return Err(broken("R20", format!("`{PUBLIC}` is built in and cannot be renamed")));
+    }
+    if patch.users != Members::Keep || patch.service_users != Members::Keep {
+        return Err(broken("R20", format!("everyone is in `{PUBLIC}`, and that cannot be changed")));
+    }
+    Ok(())
+}
+
+/// What is refused once it is known what would change.
+///
+/// # Errors
+/// The rule.
+pub(super) fn check_difference(directory: &Directory, order: &Order, difference: &Difference) -> Result<(), Refusal> {
+    let new_id = match difference.what {
+        What::Create => Some(&difference.key.id),
+        _ => difference.new_id.as_ref(),
+    };
+    if let Some(id) = new_id
+        && difference.key.kind == Kind::User
+        && order.channel != Channel::CommandLine
+        && directory.is_retired(id)
+    {
+        let message = format!(
+            "`{id}` was somebody's before, and a new account would get what is still meant for them: an Admin has to \
+             release it first"
+        );
+        return Err(broken("R9", message));
+    }
+    if difference.key.kind == Kind::Team
+        && let Some(name) = &difference.name
+    {
+        if name == PUBLIC && difference.key.id != PUBLIC {
+            return Err(broken("R20", format!("the name `{PUBLIC}` is the built-in team's")));
+        }
+        if !(1..=255).contains(&name.chars().count()) {
+            return Err(broken("R23", "a team's name has 1 to 255 characters"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a directory that a change would break.
+///
+/// # Errors
+/// The rule that is broken, or the faults.
+pub(super) fn check_directory(faults: Vec<Fault>) -> Result<(), Refusal> {
+    let Some(first) = faults.iter().find(|fault| fault.severity == Severity::Error) else {
+        return Ok(());
+    };
+    let rule = match first.code {
+        "directory-last-admin" => {
+            return Err(broken("R10", "the last active Admin cannot be deactivated, demoted or removed"));
+        }
+        "directory-role" => "R1",
+        "directory-public" => "R20",
+        "directory-team-name" | "directory-permission" => "R23",
+        _ => return Faults::check(faults).map(|_| ()).map_err(Refusal::Broken),
+    };
+    Err(broken(rule, first.message.clone()))
+}
