@@ -25,6 +25,7 @@ bench:
     cargo bench --bench search
     cargo bench --bench compile
     cargo bench --bench directory
+    cargo bench --bench orders
 
 # The figures of docs/benchmarks.md, all in one run, and then the page.
 benchmarks:
