@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod complete;
 mod completions;
+mod directory;
 mod explain;
 mod html;
 mod init;
@@ -38,7 +39,7 @@ const SUCCESS: u8 = 0;
 const FAILURE: u8 = 1;
 /// The command line or the settings are wrong. clap uses the same.
 const USAGE: u8 = 2;
-/// `authorize`, `explain`: the answer is deny. Lists: there is nothing in them.
+/// `authorize`, `explain`: the answer is deny. Lists: there is nothing in them. Changes: a policy or a rule refuses.
 const DENY: u8 = 3;
 
 /// Policy-as-code authorization beside your application: Cedar policies and an entity store, read from files, asked over
@@ -53,7 +54,7 @@ const DENY: u8 = 3;
                   gatepost authorize demo --principal user:ana@example.com --action viewDatastore --resource datastore:ledger\n  \
                   gatepost who-can write ledger\n  gatepost access carla@example.com\n\n\
                   Exit codes: 0 it worked or is allowed, 1 it failed, 2 the command line or the settings are wrong, \
-                  3 the answer is deny, or a list is empty."
+                  3 the answer is deny, a list is empty, or a change is refused."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -80,6 +81,16 @@ enum Command {
     Matrix(lists::MatrixArgs),
     /// Make, list and revoke the tokens of those who change things.
     Token(token::TokenArgs),
+    /// List, show and change users: people who log in.
+    User(directory::UserArgs),
+    /// List, show and change service users: accounts for automation.
+    ServiceUser(directory::ServiceUserArgs),
+    /// List, show and change teams: who is in them, and what they are granted.
+    Team(directory::TeamArgs),
+    /// List, show and change datastores.
+    Datastore(directory::StoreArgs),
+    /// List, show and change enrichment datastores.
+    EnrichmentDatastore(directory::StoreArgs),
     /// Write a new root to start from.
     Init(InitArgs),
     /// Wait until a sidecar is ready: also a health check for containers.
@@ -292,6 +303,11 @@ impl Arguments {
             Command::Access(args) => lists::access(&args),
             Command::Matrix(args) => lists::matrix(&args),
             Command::Token(args) => token::run(&args),
+            Command::User(args) => directory::user(&args),
+            Command::ServiceUser(args) => directory::service_user(&args),
+            Command::Team(args) => directory::team(&args),
+            Command::Datastore(args) => directory::datastore(&args),
+            Command::EnrichmentDatastore(args) => directory::enrichment_datastore(&args),
             Command::Init(args) => init::run(&args),
             Command::Wait(args) => wait::run(&args),
             Command::Completions(args) => completions::run(&args),

@@ -7,6 +7,7 @@
 //! Deliberately absent: files.
 
 mod accept;
+mod admin;
 mod authzen;
 mod callers;
 mod compare;
@@ -27,6 +28,7 @@ mod service;
 mod tally;
 
 pub use accept::{Server, serve, serve_all};
+pub use admin::{ADMIN_ROUTES, AdminRoute, admin_routes};
 pub use authzen::{CursorKey, OlderCursor, read_question};
 pub use callers::CallerSettings;
 pub use compare::{CompareSettings, Comparisons};

@@ -31,6 +31,7 @@ mod explaining;
 mod growth;
 mod hostile;
 mod lists;
+mod managing;
 mod model_cases;
 mod openapi;
 mod orders;

@@ -37,6 +37,9 @@ pub enum StartError {
     /// Tokens are wanted, and there are none.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+    /// Those who change things are to be listened to, and there is nothing that they could change.
+    #[error("the built-in model cannot be changed, so `admin.listen` is good for nothing: serve a root")]
+    NothingToChange,
     /// The system refused a thread, a signal or random numbers.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -142,9 +145,10 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
             (Arc::new(Live::fixed(compiled)), None)
         }
     };
-    if let Some(loader) = &loader {
-        let (live, writer) = (live.clone(), loader.writer());
-        management.routes = serve::scim_routes(live, writer, settings.scim.clone(), serving.alarm.clone());
+    if !management.listeners.is_empty() {
+        let writer = loader.as_ref().map(Loader::writer).ok_or(StartError::NothingToChange)?;
+        let scim = serve::scim_routes(live.clone(), writer.clone(), settings.scim.clone(), serving.alarm.clone());
+        management.routes = serve::admin_routes(live.clone(), writer, &serving.limits).merge(scim);
     }
     let server = serve::serve_all(listeners, management, live.clone(), &serving)?;
     Ok(Running {

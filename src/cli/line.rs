@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, Response, header};
+use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -33,6 +33,9 @@ pub(super) fn address(url: &str) -> Result<Address, String> {
     }
     host.parse().map_err(|_| wrong(&format!("`{url}` is no address of a sidecar")))
 }
+
+/// For one answer to a change, which waits for its turn and until it is live.
+const CHANGE_MAX: Duration = Duration::from_secs(60);
 
 /// One connection.
 pub(super) struct Line {
@@ -88,6 +91,24 @@ impl Line {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body));
         self.send(request.map_err(|error| error.to_string())?).await
+    }
+
+    /// A request of any kind, and its answer within its time.
+    pub(super) async fn request(
+        &mut self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Bytes,
+    ) -> Result<Response<Bytes>, String> {
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &self.host);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let sent = self.send(request.body(Full::new(body)).map_err(|error| error.to_string())?);
+        tokio::time::timeout(CHANGE_MAX, sent)
+            .await
+            .unwrap_or_else(|_| Err("it does not answer".to_owned()))
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::render::{self, Stream};
 use super::sidecar::Sidecar;
-use super::{FAILURE, RootArgs, USAGE, check, line, print_error, refuse_settings};
+use super::{DENY, FAILURE, RootArgs, USAGE, check, line, print_error, refuse_settings};
 use crate::app::World;
 use crate::engine::json::Json;
 use crate::engine::{Fault, Faults, Query, Snapshot, Sought};
@@ -29,6 +29,8 @@ pub(super) enum Failed {
     Settings(Vec<Fault>),
     /// The files have faults.
     Files(Faults),
+    /// A policy or a rule of the access model refuses.
+    Refused(String),
     /// Anything else.
     Other(String),
 }
@@ -47,6 +49,10 @@ impl Failed {
                     print_error(&render::fault(fault, Stream::Error));
                 }
                 FAILURE
+            }
+            Self::Refused(message) => {
+                print_error(message);
+                DENY
             }
             Self::Other(message) => {
                 print_error(message);

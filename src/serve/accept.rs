@@ -19,7 +19,7 @@ use super::connections::{Admitted, Order};
 use super::framing::Strict;
 use super::guard::Hosts;
 use super::listen::{Address, Listener};
-use super::management::Management;
+use super::management::{Management, nothing_here};
 use super::quiet::quiet;
 use super::service::{Limits, ServeSettings, Service};
 use super::tally::add;
@@ -89,7 +89,7 @@ pub fn serve_all(
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let decisions = listeners.into_iter().map(|listener| (listener, Opens::Decisions));
-    let routes = &management.routes;
+    let routes = &management.routes.fallback(nothing_here);
     let managing = management
         .listeners
         .into_iter()

@@ -5,15 +5,17 @@ use axum::Router;
 use axum::response::IntoResponse;
 use http_body_util::Either;
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::{Request, Response, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 
-use super::guard::Head;
+use super::guard::{Head, Hosts};
 use super::listen::Listener;
 use super::problem::ProblemDocument;
 use super::reply::{self, Body, Problem};
-use super::service::Service;
+use super::service::{REQUEST_ID, Service};
+use super::tally::add;
 use crate::callers::Scope;
 
 /// Where the admin API begins.
@@ -49,47 +51,94 @@ fn wanted(path: &str) -> Option<(Scope, Told)> {
     }
 }
 
-impl Service {
-    /// Answers one request of the management listener.
-    pub(super) async fn manage(&self, routes: &Router, mut request: Request<Incoming>) -> Response<Body> {
-        let wanted = wanted(request.uri().path());
-        let told = wanted.map_or(Told::AsProblem, |(_, told)| told);
-        let ready = async {
-            let head = Head::of(request.headers());
-            // Who has no token learns of no route.
-            let (scope, _) = wanted.unwrap_or((Scope::Admin, Told::AsProblem));
-            let caller = self.callers.check(&head, scope)?;
-            let body = self.body_within(request.body_mut(), self.limits.admin_body_bytes_max).await?;
-            Ok((caller, body))
-        };
-        let (caller, body) = match ready.await {
-            Ok(ready) => ready,
-            Err(problem) => return tell(problem, told),
-        };
-        let (mut parts, _) = request.into_parts();
-        parts.extensions.insert(caller);
-        let request = Request::from_parts(parts, axum::body::Body::from(body));
-        match routes.clone().oneshot(request).await {
-            Ok(response) => response.map(Either::Right),
-            Err(never) => match never {},
-        }
+/// The id of a request, for its answer and the audit trail.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(pub(super) String);
+
+impl RequestId {
+    /// The caller's own, or a new one.
+    fn of(head: &Head<'_>) -> Self {
+        let own = head.request_id.and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+        Self(own.map_or_else(random_id, str::to_owned))
     }
 }
 
+/// 16 hexadecimal digits. They are no secret, so a system without random numbers has other troubles than these.
+fn random_id() -> String {
+    let mut bytes = [0; 8];
+    let _ = getrandom::fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Service {
+    /// Answers one request of the management listener.
+    pub(super) async fn manage(
+        &self,
+        routes: &Router,
+        hosts: &Hosts,
+        mut request: Request<Incoming>,
+    ) -> Response<Body> {
+        let wanted = wanted(request.uri().path());
+        let told = wanted.map_or(Told::AsProblem, |(_, told)| told);
+        let head = Head::of(request.headers());
+        let id = RequestId::of(&head);
+        let checked = head
+            .check(request.uri(), hosts)
+            .inspect_err(|_| add(&self.tally.refused))
+            // Who has no token learns of no route.
+            .and_then(|()| self.callers.check(&head, wanted.map_or(Scope::Admin, |(scope, _)| scope)));
+        let ready = match checked {
+            Ok(caller) => {
+                let body = self.body_within(request.body_mut(), self.limits.admin_body_bytes_max).await;
+                body.map(|body| (caller, body))
+            }
+            Err(problem) => Err(problem),
+        };
+        let mut response = match ready {
+            Ok((caller, body)) => {
+                let (mut parts, _) = request.into_parts();
+                parts.extensions.insert(caller);
+                parts.extensions.insert(id.clone());
+                let request = Request::from_parts(parts, axum::body::Body::from(body));
+                match routes.clone().oneshot(request).await {
+                    Ok(response) => response.map(Either::Right),
+                    Err(never) => match never {},
+                }
+            }
+            Err(problem) => tell(problem, told, &id),
+        };
+        if let Ok(id) = HeaderValue::from_str(&id.0) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    }
+}
+
+/// The answer where there is no route.
+pub(super) async fn nothing_here(request: axum::extract::Request) -> axum::response::Response {
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
+    let detail = "there is nothing here: see docs/openapi.json for what there is";
+    let mut problem = ProblemDocument::new(StatusCode::NOT_FOUND, "no-route", "there is no such path", detail);
+    problem.of_request(id.as_deref());
+    problem.into_response()
+}
+
 /// A problem of the listener's own, as those want it who asked.
-fn tell(problem: Problem, told: Told) -> Response<Body> {
+fn tell(problem: Problem, told: Told, id: &RequestId) -> Response<Body> {
     let (status, message) = (problem.status, problem.message.clone());
     let headers = problem.into_response().into_parts().0.headers;
     let mut response = match told {
         Told::AsProblem => {
             let (kind, title) = match status {
                 StatusCode::UNAUTHORIZED => ("unauthorized", "no good token"),
-                StatusCode::FORBIDDEN => ("scope", "the token is good for other things"),
+                StatusCode::FORBIDDEN if message.contains("scope") => ("scope", "the token is good for other things"),
                 StatusCode::TOO_MANY_REQUESTS => ("too-many-failures", "too many requests without a good token"),
                 StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "the body is too large"),
-                _ => ("request", "the request could not be read"),
+                _ => ("request", "the request cannot be read"),
             };
-            ProblemDocument::new(status, kind, title, message).into_response().map(Either::Right)
+            let mut document = ProblemDocument::new(status, kind, title, message);
+            document.of_request(Some(&id.0));
+            document.into_response().map(Either::Right)
         }
         Told::AsScim => {
             let body = json!({
@@ -98,7 +147,7 @@ fn tell(problem: Problem, told: Told) -> Response<Body> {
                 "detail": message,
             });
             let mut response = reply::json(status, body.to_string().into());
-            let scim = hyper::header::HeaderValue::from_static("application/scim+json");
+            let scim = HeaderValue::from_static("application/scim+json");
             response.headers_mut().insert(hyper::header::CONTENT_TYPE, scim);
             response
         }

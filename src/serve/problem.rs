@@ -4,10 +4,14 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// What of a request's id stands in a URN as it is.
+const IN_URN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 /// A problem document.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,9 +31,15 @@ pub struct ProblemDocument {
     /// The members of the body that are wrong, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
+    /// The request, a URN: `urn:gatepost:request:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// Whatever else a kind tells.
     #[serde(flatten)]
     pub more: serde_json::Map<String, Value>,
+    /// Whether it may be otherwise in a second.
+    #[serde(skip)]
+    pub passes: bool,
 }
 
 /// One member of a body that is wrong.
@@ -51,8 +61,39 @@ impl ProblemDocument {
             detail: detail.into(),
             rule: None,
             errors: Vec::new(),
+            instance: None,
             more: serde_json::Map::new(),
+            passes: false,
         }
+    }
+
+    /// 400: a request that cannot be read.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "request", "the request cannot be read", detail)
+    }
+
+    /// 422: a body of which some members are wrong.
+    pub fn invalid(errors: Vec<FieldProblem>) -> Self {
+        let told: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
+        let detail = told.join("; ");
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            "the body says what cannot be",
+            detail.strip_prefix(": ").unwrap_or(&detail),
+        );
+        problem.errors = errors;
+        problem
+    }
+
+    /// One more member.
+    pub fn tell(&mut self, name: &str, value: Value) {
+        self.more.insert(name.to_owned(), value);
+    }
+
+    /// Says which request it is of.
+    pub fn of_request(&mut self, id: Option<&str>) {
+        self.instance = id.map(|id| format!("urn:gatepost:request:{}", utf8_percent_encode(id, IN_URN)));
     }
 }
 
@@ -62,6 +103,10 @@ impl IntoResponse for ProblemDocument {
         let mut response = Response::new(Body::from(serde_json::to_vec(&self).unwrap_or_default()));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.passes {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response
     }
 }

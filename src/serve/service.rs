@@ -37,8 +37,8 @@ use crate::engine::Snapshot;
 use crate::engine::json::Json;
 use crate::store::{Generation, Live};
 
-const REVISION: HeaderName = HeaderName::from_static("gatepost-revision");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REVISION: HeaderName = HeaderName::from_static("gatepost-revision");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY_ERRORS: HeaderName = HeaderName::from_static("gatepost-policy-errors");
 
 /// Items of a batch that are answered before others have their turn.
@@ -263,15 +263,12 @@ impl Service {
         let hosts = &door.hosts;
         let route = match &door.opens {
             Opens::Decisions => self.route(&request, &head, hosts).map(Ok),
-            Opens::Management(routes) => head
-                .check(request.uri(), hosts)
-                .inspect_err(|_| add(&self.tally.refused))
-                .map(|()| Err(routes)),
+            Opens::Management(routes) => Ok(Err(routes)),
         };
         let answered = AssertUnwindSafe(async move {
             let route = match route? {
                 Ok(route) => route,
-                Err(routes) => return Ok(Box::pin(self.manage(routes, request)).await.into()),
+                Err(routes) => return Ok(Box::pin(self.manage(routes, hosts, request)).await.into()),
             };
             match route.to {
                 To::Asked(asked) => {
@@ -305,10 +302,13 @@ impl Service {
             }
         };
         let headers = response.headers_mut();
-        // A decision names the revision that it was made from; any other answer the one that is live.
-        let revision = revision.or_else(|| self.live.current().as_ref().map(|live| header_of(&live.snapshot)));
-        if let Some(revision) = revision {
-            headers.insert(REVISION, revision);
+        // A decision names the revision that it was made from, a change the one that has it; any other answer the one that
+        // is live.
+        if !headers.contains_key(REVISION) {
+            let revision = revision.or_else(|| self.live.current().as_ref().map(|live| header_of(&live.snapshot)));
+            if let Some(revision) = revision {
+                headers.insert(REVISION, revision);
+            }
         }
         if let Some(id) = request_id {
             headers.insert(REQUEST_ID, id);
