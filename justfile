@@ -24,6 +24,7 @@ bench:
     cargo bench --bench http
     cargo bench --bench search
     cargo bench --bench compile
+    cargo bench --bench directory
 
 # The figures of docs/benchmarks.md, all in one run, and then the page.
 benchmarks:

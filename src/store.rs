@@ -20,5 +20,6 @@ pub use files::{File, FileLimits, Kind, Names, Tree, is_root, read};
 pub use live::{Generation, Live, Pending, Status, Watching};
 pub use loader::{Event, Loader, LoaderSettings};
 pub use writer::{
-    AccessDiff, Actor, Channel, Denied, Done, Expected, FileChange, LevelChange, Order, Refusal, RoleChange, Writer,
+    AccessDiff, Actor, AuditSettings, Channel, Denied, Done, Expected, FileChange, LevelChange, Order, Refusal,
+    RoleChange, Writer,
 };

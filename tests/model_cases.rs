@@ -155,6 +155,7 @@ pub const CASES: &[Case] = &[
     allow("R4", ANA, "deactivate", ANA),
     // R5: service users are an Admin's to create, edit, deactivate and reactivate.
     allow("R5", ANA, "createServiceUser", PLATFORM),
+    allow("R9", PROVISIONER, "createUser", PLATFORM),
     allow("R5", ANA, "viewAccount", SCAN),
     allow("R5", ANA, "edit", SCAN),
     allow("R5", ANA, "editRole", SCAN),

@@ -16,7 +16,7 @@ use crate::engine::{
     nearest,
 };
 use crate::serve::{Address, OlderCursor, ServeSettings};
-use crate::store::{FileLimits, LoaderSettings};
+use crate::store::{AuditSettings, FileLimits, LoaderSettings};
 
 /// Everything that can be chosen.
 #[derive(Clone, Debug)]
@@ -45,6 +45,10 @@ pub struct Settings {
     pub events: bool,
     /// How many questions to try on new files before they go live.
     pub rehearsal_questions: usize,
+    /// How many orders to the directory may wait at once.
+    pub orders_max: usize,
+    /// Where orders to the directory are put on record: below the root, if it is no absolute path.
+    pub audit: AuditSettings,
     /// How logs look.
     pub log_format: LogFormat,
     /// Which logs there are.
@@ -71,6 +75,8 @@ impl Default for Settings {
             sweep: loader.sweep,
             events: loader.events,
             rehearsal_questions: loader.rehearsal_questions,
+            orders_max: loader.orders_max,
+            audit: loader.audit,
             log_format: LogFormat::default(),
             log: "info".to_owned(),
             worker_threads: 0,
@@ -267,6 +273,32 @@ pub const SETTINGS: &[Setting] = &[
         read: |s, text| number(text, 0, 10_000_000).map(|n| s.rehearsal_questions = n),
     },
     Setting {
+        key: "audit.file",
+        help: "the file that orders to the directory are put on record in, below the root if it is no absolute path; default audit/directory.jsonl",
+        read: |s, text| {
+            if text.is_empty() {
+                return Err("must be a path".to_owned());
+            }
+            s.audit.file = text.into();
+            Ok(())
+        },
+    },
+    Setting {
+        key: "audit.max_bytes",
+        help: "bytes that this file holds before it is put aside; default 67108864",
+        read: |s, text| number(text, 4_096, usize::MAX).map(|n| s.audit.max_bytes = n as u64),
+    },
+    Setting {
+        key: "audit.keep",
+        help: "how many files that were put aside are kept; default 10",
+        read: |s, text| number(text, 0, 10_000).map(|n| s.audit.keep = n),
+    },
+    Setting {
+        key: "limits.orders_max",
+        help: "orders to the directory that wait at once; default 1024",
+        read: |s, text| number(text, 1, 1_000_000).map(|n| s.orders_max = n),
+    },
+    Setting {
         key: "limits.body_bytes_max",
         help: "bytes of a request's body; default 1048576",
         read: |s, text| number(text, 1, 1 << 30).map(|n| s.serve.limits.body_bytes_max = n),
@@ -420,7 +452,8 @@ impl Settings {
     }
 
     /// What a loader of a root needs of them.
-    pub fn loader(&self, root: impl Into<std::path::PathBuf>) -> LoaderSettings {
+    pub fn loader(&self, root: impl Into<PathBuf>) -> LoaderSettings {
+        let root = root.into();
         LoaderSettings {
             options: self.options.clone(),
             limits: self.files,
@@ -430,7 +463,12 @@ impl Settings {
             events: self.events,
             rehearsal_questions: self.rehearsal_questions,
             progress: self.progress.clone(),
-            ..LoaderSettings::new(root)
+            orders_max: self.orders_max,
+            audit: AuditSettings {
+                file: root.join(&self.audit.file),
+                ..self.audit.clone()
+            },
+            root,
         }
     }
 

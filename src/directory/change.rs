@@ -220,8 +220,8 @@ impl Edit<'_> {
                 let stores = |kind, assignments: &[super::Assignment]| -> Keys {
                     assignments.iter().map(|assignment| (kind, assignment.to.id.clone())).collect()
                 };
-                self.touched.append(&mut stores(Kind::Datastore, &team.datastores));
-                self.touched.append(&mut stores(Kind::EnrichmentDatastore, &team.enrichment_datastores));
+                self.touched.extend(stores(Kind::Datastore, &team.datastores));
+                self.touched.extend(stores(Kind::EnrichmentDatastore, &team.enrichment_datastores));
             }
         }
     }

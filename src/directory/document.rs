@@ -192,7 +192,7 @@ impl Document {
         reader.check_keys(&mut faults);
         let entry = match kind {
             Kind::User | Kind::ServiceUser => reader.account(&mut faults).map(Entry::Account),
-            Kind::Team => Some(Entry::Team(reader.team(&mut faults))),
+            Kind::Team => Some(Entry::Team(Box::new(reader.team(&mut faults)))),
             Kind::Datastore | Kind::EnrichmentDatastore => Some(Entry::Store(Store {
                 name: reader.string("name", &mut faults).unwrap_or_else(|| id.text.clone()),
             })),
@@ -535,7 +535,8 @@ fn unknown_key(text: &Text, key: &Name, known: &[&str], owner: &str) -> Fault {
 /// The keys that an entry may have.
 fn allowed(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::User | Kind::ServiceUser => &["name", "role", "active", "teams", "scim"],
+        Kind::User => &["name", "role", "active", "teams", "scim"],
+        Kind::ServiceUser => &["name", "role", "active", "teams"],
         Kind::Team => &[
             "name",
             "description",

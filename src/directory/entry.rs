@@ -246,7 +246,8 @@ impl At {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Entry {
     Account(Account),
-    Team(Team),
+    // In a box, since most entries are accounts, and these are a third as large.
+    Team(Box<Team>),
     Store(Store),
 }
 

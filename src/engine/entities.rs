@@ -165,9 +165,11 @@ pub(super) fn read(
 ) -> EntitiesRead {
     let faults_before = faults.len();
     let mut store = before.cloned().unwrap_or_default();
-    let numbered = store.file_names.iter().cloned().zip(0..);
+    let numbered = || store.file_names.iter().cloned().zip(0..);
+    let others = numbered().filter(|(name, _)| store.has_records && !store.files.contains_key(name));
     let mut task = Task {
-        file_numbers: numbered.collect(),
+        documents: others.map(|(_, number)| number).collect(),
+        file_numbers: numbered().collect(),
         schema,
         vocabulary,
         options,
@@ -237,6 +239,8 @@ fn show<'t>(fault: &mut Fault, mut texts: impl Iterator<Item = &'t Text>) {
 /// Reading under way.
 struct Task<'t> {
     file_numbers: HashMap<Arc<str>, u32>,
+    /// Which of the files before were no files of entities.
+    documents: HashSet<u32>,
     schema: &'t Schema,
     vocabulary: &'t Vocabulary,
     options: &'t Options,
@@ -303,7 +307,7 @@ impl Task<'_> {
         }
         let Some(difference) = &sources.difference else {
             let all = (0..self.editor.names()).map(Uid);
-            let records: Vec<Uid> = all.filter(|uid| self.is_record(*uid, store)).collect();
+            let records: Vec<Uid> = all.filter(|uid| self.is_record(*uid)).collect();
             self.leaving.extend(records);
             return;
         };
@@ -313,12 +317,12 @@ impl Task<'_> {
         });
         let gone = difference.gone.iter().map(|(ty, id)| (ty.as_str(), id.as_str()));
         for (ty, id) in put.chain(gone) {
-            if let Some(uid) = self.known(ty, id).filter(|uid| self.is_record(*uid, store)) {
+            if let Some(uid) = self.known(ty, id).filter(|uid| self.is_record(*uid)) {
                 self.leaving.insert(uid);
             }
         }
         for moved in &difference.moved {
-            let known = self.known(moved.entity_type, &moved.id).filter(|uid| self.is_record(*uid, store));
+            let known = self.known(moved.entity_type, &moved.id).filter(|uid| self.is_record(*uid));
             if let Some(uid) = known {
                 let origin = self.origin(&moved.text, moved.span);
                 self.editor.move_to(uid, origin);
@@ -332,12 +336,11 @@ impl Task<'_> {
         self.editor.find(ty, id)
     }
 
-    /// Whether an entity of the store was made from another document.
-    fn is_record(&self, uid: Uid, store: &EntityStore) -> bool {
+    /// Whether an entity that was there before was made from another document.
+    fn is_record(&self, uid: Uid) -> bool {
         let view = self.editor.view(uid);
         let is_entity = view.exists() && self.vocabulary.entity_type_entry(view.ty()).is_some();
-        let file = self.file_names.get(self.editor.origin(uid).file as usize);
-        is_entity && file.is_some_and(|file| !store.files.contains_key(file))
+        is_entity && self.documents.contains(&self.editor.origin(uid).file)
     }
 
     fn origin(&mut self, text: &Text, span: Span) -> Origin {
@@ -556,11 +559,22 @@ impl Task<'_> {
         if taken {
             let same = there.is_same(&now);
             let first = self.place(self.editor.origin(read.uid));
+            // Had everything been read anew, the files of entities would have been first.
+            let is_record = !self.fresh && !self.seen.contains(&read.uid) && self.is_record(read.uid);
             let name = self.name(read.uid);
             let fault = |what: &str| {
-                Fault::error("entity-duplicate", format!("{name} is here twice, {what}"))
-                    .at(text, span)
-                    .and_at(first.clone(), "the first is here")
+                let fault = Fault::error("entity-duplicate", format!("{name} is here twice, {what}")).at(text, span);
+                if is_record {
+                    let earlier = text.place(span);
+                    Fault {
+                        place: Some(first.clone()),
+                        text: None,
+                        ..fault
+                    }
+                    .and_at(earlier, "the first is here")
+                } else {
+                    fault.and_at(first.clone(), "the first is here")
+                }
             };
             self.faults.push(if same {
                 fault("both times the same").into_warning()

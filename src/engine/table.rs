@@ -275,10 +275,10 @@ impl Editor {
 
     /// The number of a name, a new one if it has none.
     pub(super) fn number(&mut self, ty: TypeIx, id: &str) -> Uid {
-        if let Some(known) = self.find(ty, id) {
+        let hash = hash(ty, id);
+        if let Some(known) = self.find_hashed(hash, ty, id) {
             return known;
         }
-        let hash = hash(ty, id);
         let shard = shard_of(hash);
         let number = self.table.names;
         self.table.names += 1;
@@ -299,7 +299,10 @@ impl Editor {
 
     /// The number of a name, if it has one.
     pub(super) fn find(&self, ty: TypeIx, id: &str) -> Option<Uid> {
-        let hash = hash(ty, id);
+        self.find_hashed(hash(ty, id), ty, id)
+    }
+
+    fn find_hashed(&self, hash: u64, ty: TypeIx, id: &str) -> Option<Uid> {
         let shard = &self.table.shards[shard_of(hash)];
         probe(shard, hash, |number| self.view(Uid(number)).is_named(ty, id)).map(Uid)
     }

@@ -114,7 +114,7 @@ pub fn compile_next(live: &Generation, changes: &[DocumentChange], options: &Opt
     sources.documents = directory.hash();
     sources.records = delta.records;
     sources.difference = Some(delta.difference);
-    let snapshot = live.snapshot.next(&sources, options)?;
+    let snapshot = live.snapshot.next(&sources, options).map_err(|faults| shown(faults, &directory))?;
     Ok(Compiled {
         snapshot: snapshot.with_warnings(warnings),
         directory: Arc::new(directory),
@@ -177,15 +177,29 @@ fn compile_sources(
             snapshot: snapshot.with_warnings(warnings),
             directory: Arc::new(directory),
         }),
-        (Ok(_), Err(faults)) => Err(faults),
+        (Ok(_), Err(faults)) => Err(shown(faults, &directory)),
         // Without the directory's entities, what the engine says of the others may be only an echo.
         (Err(of_directory), Ok(_)) => Err(of_directory),
         (Err(of_directory), Err(of_engine)) => {
             let mut all = of_directory.into_vec();
             all.extend(of_engine.into_vec().into_iter().filter(|fault| !fault.code.starts_with("entity-unknown")));
-            Err(Faults::check(all)
-                .err()
-                .unwrap_or_else(|| Faults::from(Fault::error("sources", "the sources could not be read"))))
+            Err(refused(all))
         }
     }
+}
+
+/// Faults with the documents that they are in, so that the lines can be shown: the engine has not seen those that are as
+/// they were.
+fn shown(faults: Faults, directory: &Directory) -> Faults {
+    let mut all = faults.into_vec();
+    for fault in all.iter_mut().filter(|fault| fault.text.is_none()) {
+        fault.text = fault.place.as_ref().and_then(|place| directory.text(&place.file)).cloned();
+    }
+    refused(all)
+}
+
+/// Faults of which one is known to be an error.
+fn refused(all: Vec<Fault>) -> Faults {
+    let unread = || Faults::from(Fault::error("sources", "the sources could not be read"));
+    Faults::check(all).err().unwrap_or_else(unread)
 }

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 use super::links::Links;
+use super::managed::{self, Pending as PendingChange, Stands};
 use super::manifest;
 use crate::engine::{Fault, Later, Severity, Text};
 
@@ -160,6 +161,40 @@ impl Seen {
         }
     }
 
+    /// Takes a document as it was written just now, or takes it away.
+    pub(super) fn put(&mut self, root: &Path, name: &Arc<str>, text: Option<Text>) {
+        let Some(text) = text else {
+            self.0.remove(name);
+            return;
+        };
+        let path = root.join(&**name);
+        let real = fs::canonicalize(&path).unwrap_or(path);
+        let file = SeenFile {
+            kind: Kind::Entities,
+            // What matters is that another look finds another stamp, and so reads it.
+            stamp: Stamp::default(),
+            settled: false,
+            hash: Sha256::digest(text.content.as_bytes()).into(),
+            real,
+            content: Content::Held(text),
+        };
+        self.0.insert(name.clone(), file);
+    }
+
+    /// A hash of names and contents, and of what else was found.
+    pub(super) fn digest(&self, faults: &[Fault]) -> Hash {
+        let mut hash = Sha256::new();
+        for (name, content) in self.iter() {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name.as_bytes());
+            hash.update(content);
+        }
+        for fault in faults {
+            hash.update(fault.to_string());
+        }
+        hash.finalize().into()
+    }
+
     /// Names and hashes.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Hash)> {
         self.0.iter().map(|(name, file)| (name, &file.hash))
@@ -214,16 +249,7 @@ impl Tree {
 
     /// A hash of names, contents and faults: two equal ones need no second compilation.
     pub fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for (name, content) in self.seen.iter() {
-            hash.update((name.len() as u64).to_le_bytes());
-            hash.update(name.as_bytes());
-            hash.update(content);
-        }
-        for fault in &self.faults {
-            hash.update(fault.to_string());
-        }
-        hash.finalize().into()
+        self.seen.digest(&self.faults)
     }
 }
 
@@ -248,6 +274,7 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
     let Some(walked) = walk(root, limits, &mut tree) else {
         return tree;
     };
+    let overlay = tree.read_pending(walked.pending.as_ref(), limits);
     let mut total = 0;
     for entry in &walked.entries {
         // What is announced counts, whether or not it is read; a file that is too large has a fault of its own.
@@ -267,8 +294,10 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
         let begun = SystemTime::now();
         let seen = seen_before.0.get(&*entry.name);
         let seen = seen.filter(|seen| seen.kind == entry.kind && seen.real == entry.real);
+        let is_overlaid = overlay.names().any(|name| name == entry.name);
         if let Some(seen) = seen
             && closely == Closely::Stamps
+            && !is_overlaid
             && seen.settled
             && seen.stamp == entry.stamp
         {
@@ -278,12 +307,16 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
         match read_still(entry, limits) {
             Ok((content, stamp, moved)) => {
                 tree.moved |= moved;
+                let content = match tree.lay_over(&overlay, &entry.name, Some(content)) {
+                    Some(content) => content,
+                    None => continue,
+                };
                 let hash: Hash = Sha256::digest(content.as_bytes()).into();
                 let now = SeenFile {
                     kind: entry.kind,
                     real: entry.real.clone(),
                     stamp,
-                    settled: stamp.is_settled(begun),
+                    settled: !is_overlaid && stamp.is_settled(begun),
                     hash,
                     content: Content::Later,
                 };
@@ -302,10 +335,17 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
             Err(Refused::Fault(fault)) => tree.faults.push(*fault),
         }
     }
+    for name in overlay.names() {
+        if walked.entries.iter().all(|entry| entry.name != name)
+            && let Some(content) = tree.lay_over(&overlay, name, None)
+        {
+            tree.add_laid_over(root, name, content, limits);
+        }
+    }
     let mut again = Tree::default();
     let after = walk(root, limits, &mut again);
-    let after = after.map(|after| after.entries).unwrap_or_default();
-    if after != walked.entries {
+    let (after, pending) = after.map(|after| (after.entries, after.pending)).unwrap_or_default();
+    if after != walked.entries || pending != walked.pending {
         tree.moved = true;
         // What was listed may be what was left of a version that somebody is removing.
         if let Some(gone) = first_gone(&walked.entries, &after) {
@@ -325,6 +365,70 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
 }
 
 impl Tree {
+    /// Reads the change of several files that may not have reached all of them.
+    fn read_pending(&mut self, entry: Option<&Entry>, limits: &FileLimits) -> PendingChange {
+        let Some(entry) = entry else { return PendingChange::default() };
+        match read_file(entry, limits) {
+            Ok(content) => match PendingChange::read(&content) {
+                Ok(pending) => return pending,
+                Err(error) => self.faults.push(
+                    Fault::error("file-pending", format!("not a change of several files: {error}"))
+                        .in_file(managed::PENDING)
+                        .help("gatepost alone writes this file: remove it, and look at what `entities/managed` says"),
+                ),
+            },
+            // It was finished just now, or is being written.
+            Err(Refused::Moved) => {
+                self.moved = true;
+                self.faults.push(never_still(managed::PENDING));
+            }
+            Err(Refused::Fault(fault)) => self.faults.push(*fault),
+        }
+        PendingChange::default()
+    }
+
+    /// What a file counts as, with what it holds. None if it counts as gone.
+    fn lay_over(&mut self, overlay: &PendingChange, name: &str, content: Option<String>) -> Option<String> {
+        match overlay.stands(name, content.as_deref()) {
+            None | Some(Stands::After) => content,
+            Some(Stands::Before(after)) => after.map(|after| after.to_string()),
+            Some(Stands::Changed) => {
+                self.faults.push(
+                    Fault::error(
+                        "file-pending",
+                        format!("`{name}` was changed before a change of several files reached it"),
+                    )
+                    .in_file(name)
+                    .help(format!(
+                        "`{}` says what it was to become: make that change here by hand, or leave it out, and remove \
+                         that file",
+                        managed::PENDING
+                    )),
+                );
+                content
+            }
+        }
+    }
+
+    /// Adds a file that a change of several files is going to make.
+    fn add_laid_over(&mut self, root: &Path, name: &str, content: String, limits: &FileLimits) {
+        let entry = Entry {
+            kind: Kind::Entities,
+            name: name.to_owned(),
+            real: root.join(name),
+            stamp: Stamp::default(),
+        };
+        let seen = SeenFile {
+            kind: Kind::Entities,
+            real: entry.real.clone(),
+            stamp: entry.stamp,
+            settled: false,
+            hash: Sha256::digest(content.as_bytes()).into(),
+            content: Content::Later,
+        };
+        self.add(&entry, seen, content, limits);
+    }
+
     /// Takes a file as it was.
     fn take_again(&mut self, entry: &Entry, seen: SeenFile, limits: &FileLimits) {
         let name: Arc<str> = entry.name.as_str().into();
@@ -401,7 +505,7 @@ struct Entry {
 }
 
 /// What tells one state of a file from the next, as far as that can be seen without reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Stamp {
     device: u64,
     inode: u64,
@@ -450,6 +554,8 @@ impl Entry {
 struct Walk {
     entries: Vec<Entry>,
     manifest: Option<Entry>,
+    /// A change of several files that may not have reached all of them.
+    pending: Option<Entry>,
 }
 
 /// Lists the files of a root; none if the root itself cannot be looked at.
@@ -460,16 +566,22 @@ fn walk(root: &Path, limits: &FileLimits, tree: &mut Tree) -> Option<Walk> {
         limits,
         real_root: PathBuf::new(),
         entries: Vec::new(),
+        pending: None,
         seen: 0,
     };
     let found = walker.root(root, &mut links);
     let entries = std::mem::take(&mut walker.entries);
+    let pending = walker.pending.take();
     for link in links.followed {
         if let (Some(directory), Some(name)) = (link.parent(), link.file_name()) {
             tree.watch(directory.to_owned(), Some(name.to_owned()));
         }
     }
-    found.map(|manifest| Walk { entries, manifest })
+    found.map(|manifest| Walk {
+        entries,
+        manifest,
+        pending,
+    })
 }
 
 struct Walker<'t> {
@@ -477,6 +589,7 @@ struct Walker<'t> {
     limits: &'t FileLimits,
     real_root: PathBuf,
     entries: Vec<Entry>,
+    pending: Option<Entry>,
     seen: usize,
 }
 
@@ -642,12 +755,16 @@ impl Walker<'_> {
                     if let (Some(directory), Some(file_name)) = (real.parent(), real.file_name()) {
                         self.tree.watch(directory.to_owned(), Some(file_name.to_owned()));
                     }
-                    self.entries.push(Entry {
+                    let entry = Entry {
                         kind,
                         name: name.to_owned(),
                         real,
                         stamp: Stamp::of(&metadata),
-                    });
+                    };
+                    match name {
+                        managed::PENDING => self.pending = Some(entry),
+                        _ => self.entries.push(entry),
+                    }
                 }
             }
             // A file that an editor made and removed meanwhile. Anything else that cannot be looked at may be a

@@ -4,6 +4,9 @@
 //! are not what it read last, compiles and publishes them, or says why not. It never queues: whatever happens while it
 //! works is one more look afterwards.
 
+mod orders;
+
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +22,7 @@ use super::compile::{self, Compiled, Grows};
 use super::files::{self, Closely, FileLimits, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
 use super::watch::Watch;
-use super::writer::{Waiting, Writer};
+use super::writer::{AuditSettings, Trail, Waiting, Writer};
 use crate::engine::{Fault, Faults, Options, Progress, Severity, Text};
 
 /// Parsing recurses with the depth of a policy; the loader's stack is where it may.
@@ -64,13 +67,17 @@ pub struct LoaderSettings {
     pub progress: Option<Progress>,
     /// How many orders may wait at once; more are refused.
     pub orders_max: usize,
+    /// Where orders are put on record.
+    pub audit: AuditSettings,
 }
 
 impl LoaderSettings {
     /// The defaults, for a root.
     pub fn new(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
         Self {
-            root: root.into(),
+            audit: AuditSettings::new(&root),
+            root,
             options: Options::default(),
             limits: FileLimits::default(),
             quiet: Duration::from_millis(200),
@@ -158,6 +165,14 @@ struct Task {
     last: Option<[u8; 32]>,
     /// The files as they were seen last.
     seen: Seen,
+    /// What was found besides them.
+    faults: Vec<Fault>,
+    /// When they were looked at last.
+    looked: Instant,
+    /// Events whose turn has not come.
+    backlog: VecDeque<Event>,
+    /// Where orders are put on record.
+    trail: Trail,
     number: u64,
     stopped: bool,
     /// Generations that were live, until their last reader has gone.
@@ -186,6 +201,10 @@ impl Task {
             live.change(|status| status.watching = Watching::Sweeps("events are switched off".to_owned()));
         }
         Self {
+            trail: Trail::new(settings.audit.clone()),
+            faults: Vec::new(),
+            looked: Instant::now(),
+            backlog: VecDeque::new(),
             settings,
             live,
             compile,
@@ -201,6 +220,7 @@ impl Task {
     }
 
     fn run(mut self) {
+        self.finish_pending();
         let mut look = Look::First;
         loop {
             // A panic here would end reloading for good and leave everything else looking healthy.
@@ -217,6 +237,7 @@ impl Task {
                 // If telling of it breaks off as well, the loader still goes on.
                 let _ = catch_unwind(AssertUnwindSafe(|| self.refuse(faults)));
             }
+            self.looked = Instant::now();
             look = match self.wait() {
                 Some(look) => look,
                 None => return,
@@ -229,39 +250,66 @@ impl Task {
         if self.stopped {
             return None;
         }
-        self.retired.retain(|generation| Arc::strong_count(generation) > 1);
-        match self.events.recv_timeout(self.settings.sweep) {
-            Ok(Event::Hint) => self.wait_for_quiet(),
-            Ok(Event::Reload | Event::Order(_)) => self.coalesce(),
-            Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => Some(Look::Sweep),
+        loop {
+            self.retired.retain(|generation| Arc::strong_count(generation) > 1);
+            let left = self.settings.sweep.saturating_sub(self.looked.elapsed());
+            match self.next(left) {
+                Ok(Event::Hint) => return self.wait_for_quiet(),
+                Ok(Event::Reload) => return self.coalesce(),
+                Ok(Event::Order(order)) => self.carry_out(order),
+                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => return Some(Look::Sweep),
+            }
         }
     }
 
-    /// One look answers all commands that have come.
+    /// The next event: one that was put aside, or one that comes.
+    fn next(&mut self, wait: Duration) -> Result<Event, RecvTimeoutError> {
+        match self.backlog.pop_front() {
+            Some(event) => Ok(event),
+            None => self.events.recv_timeout(wait),
+        }
+    }
+
+    /// One look answers all commands to look that have come. Orders keep their turn.
     fn coalesce(&mut self) -> Option<Look> {
         self.hinted.store(false, Ordering::Release);
-        while let Ok(event) = self.events.try_recv() {
-            if matches!(event, Event::Stop) {
-                return None;
+        let mut orders = VecDeque::new();
+        while let Ok(event) = self.next(Duration::ZERO) {
+            match event {
+                Event::Stop => return None,
+                Event::Order(_) => orders.push_back(event),
+                Event::Hint | Event::Reload => {}
             }
         }
+        self.backlog = orders;
         Some(Look::Command)
     }
 
+    /// Waits until nobody has touched the files for a while. Orders do not wait for that.
     fn wait_for_quiet(&mut self) -> Option<Look> {
         let since = Instant::now();
         while since.elapsed() < self.settings.quiet_max {
             self.hinted.store(false, Ordering::Release);
-            match self.events.recv_timeout(self.settings.quiet) {
+            match self.next(self.settings.quiet) {
                 Ok(Event::Hint) => {}
-                Ok(Event::Reload | Event::Order(_)) => return self.coalesce(),
+                Ok(Event::Reload) => return self.coalesce(),
+                Ok(Event::Order(order)) => self.carry_out(order),
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => break,
             }
         }
         self.hinted.store(false, Ordering::Release);
         Some(Look::Hint)
+    }
+
+    /// A panic in an order ends neither the loader nor what is live.
+    fn carry_out(&mut self, order: Box<Waiting>) {
+        if catch_unwind(AssertUnwindSafe(|| self.orders(order))).is_err() {
+            error!("an order broke off: this is a mistake in gatepost; the files are looked at again");
+            self.last = None;
+            self.backlog.push_back(Event::Reload);
+        }
     }
 
     fn look(&mut self, look: Look) {
@@ -313,7 +361,8 @@ impl Task {
         let grows = if grows { Grows::Yes } else { Grows::No };
         match (self.compile)(&tree, live.as_deref(), grows) {
             Ok(compiled) => {
-                self.publish(compiled, started);
+                let rehearsed = compiled.snapshot.rehearse(self.settings.rehearsal_questions);
+                self.publish(compiled, rehearsed, started);
                 self.seen.let_go();
             }
             Err(faults) => {
@@ -333,6 +382,7 @@ impl Task {
         loop {
             let tree = files::read_again(&self.settings.root, &self.settings.limits, &self.seen, closely);
             self.seen = tree.seen.clone();
+            self.faults.clone_from(&tree.faults);
             let unseen = self.update_watch(&tree);
             // Files that are written without pause never hold still; after some tries what was read is taken, and it is
             // checked like anything else. Links are read once in a pass, and a pass has a fault if what it read is gone
@@ -368,10 +418,11 @@ impl Task {
         }
     }
 
-    fn publish(&mut self, compiled: Compiled, started: Instant) {
+    /// Makes what was compiled live, with what there is to warn of besides.
+    fn publish(&mut self, compiled: Compiled, rehearsed: Vec<Fault>, started: Instant) {
         let Compiled { snapshot, directory } = compiled;
         let mut warnings = snapshot.warnings().to_vec();
-        warnings.extend(snapshot.rehearse(self.settings.rehearsal_questions));
+        warnings.extend(rehearsed);
         for warning in warnings.iter().take(20) {
             warn!(code = warning.code, help = warning.help.as_deref(), "{warning}");
         }

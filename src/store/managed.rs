@@ -13,8 +13,8 @@ use std::path::{Component, Path};
 use sha2::{Digest, Sha256};
 
 pub(super) use lock::Lock;
-pub(super) use pending::{Change, Pending, Stands, commit, finish};
-pub(super) use shard::edit;
+pub(super) use pending::{Change, Committed, Pending, Stands, commit, finish};
+pub(super) use shard::{edit, entry, retire};
 
 use super::files::Hash;
 use crate::directory::Kind;
@@ -37,7 +37,7 @@ pub(super) fn file_of(kind: Kind, id: &str) -> String {
 
 /// The file that lists an id of a user that no new account gets.
 pub(super) fn retired_file_of(id: &str) -> String {
-    shard_of("retired_users", id)
+    shard_of("retired_users", &crate::directory::fold(id))
 }
 
 fn shard_of(directory: &str, id: &str) -> String {

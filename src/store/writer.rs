@@ -1,6 +1,11 @@
 //! Orders: commands with who gives them, and what comes of them.
 
+mod access;
+mod audit;
+mod batch;
 mod difference;
+mod edits;
+mod questions;
 mod rules;
 mod told;
 
@@ -10,6 +15,12 @@ use std::sync::mpsc::Sender;
 
 use serde_json::Value as Json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+pub use audit::AuditSettings;
+
+pub(super) use access::compare;
+pub(super) use audit::{Line, Outcome, Trail};
+pub(super) use batch::{Applied, Batch, Refused};
 
 use super::loader::Event;
 use crate::directory::{Command, Key, Permission, Role};
@@ -258,6 +269,8 @@ pub struct Writer {
 #[derive(Debug)]
 pub struct Waiting {
     pub(super) order: Order,
+    /// How often its turn came, and the files had changed.
+    pub(super) tries: u32,
     answer: oneshot::Sender<Result<Done, Refusal>>,
     _place: OwnedSemaphorePermit,
 }
@@ -283,7 +296,7 @@ impl Writer {
     /// # Errors
     /// Why nothing was written; see [`Refusal`].
     pub async fn order(&self, order: Order) -> Result<Done, Refusal> {
-        self.send(order)?.await.unwrap_or(Err(Refusal::Busy))
+        self.send(order)?.await.unwrap_or_else(|_| Err(unknown_outcome()))
     }
 
     /// The same, for callers outside of a runtime.
@@ -294,7 +307,7 @@ impl Writer {
     /// # Panics
     /// Within a task of a runtime.
     pub fn order_blocking(&self, order: Order) -> Result<Done, Refusal> {
-        self.send(order)?.blocking_recv().unwrap_or(Err(Refusal::Busy))
+        self.send(order)?.blocking_recv().unwrap_or_else(|_| Err(unknown_outcome()))
     }
 
     fn send(&self, order: Order) -> Result<oneshot::Receiver<Result<Done, Refusal>>, Refusal> {
@@ -302,6 +315,7 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting {
             order,
+            tries: 0,
             answer,
             _place: place,
         };
@@ -310,4 +324,9 @@ impl Writer {
             Err(_) => Err(Refusal::Busy),
         }
     }
+}
+
+/// The writer ended, or broke off, before it answered.
+fn unknown_outcome() -> Refusal {
+    Refusal::Io("the writer ended before it answered: look whether the change was made".to_owned())
 }

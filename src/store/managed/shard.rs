@@ -1,11 +1,11 @@
 //! A file of entries that commands created: one entry a line, sorted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
-use crate::directory::{Change, Edit, Item, Member, Scalar};
+use crate::directory::{Change, Edit, Item, Key, Member, Scalar};
 
 /// Entries by id, by the key of their kind. A value is JSON on one line.
 type Sections = BTreeMap<String, BTreeMap<String, String>>;
@@ -34,6 +34,35 @@ pub(in crate::store) fn retire(content: Option<&str>, id: &str, is_retired: bool
     }
     Ok(write(sections))
 }
+
+/// The keys of an entry and what they say.
+///
+/// # Errors
+/// The file is not what gatepost writes, or does not have the entry.
+pub(in crate::store) fn entry(content: Option<&str>, key: &Key) -> Result<Vec<(&'static str, Json)>, String> {
+    let sections = content.map(read).transpose()?.unwrap_or_default();
+    let line = sections.get(key.kind.key()).and_then(|entries| entries.get(&key.id));
+    let missing = || format!("the {} `{}` does not stand there", key.kind.word(), key.id);
+    let Json::Object(mut entry) = parse(line.ok_or_else(missing)?)? else {
+        return Err(format!("{key} is no object"));
+    };
+    Ok(KEYS.into_iter().filter_map(|key| Some((key, entry.remove(key)?))).collect())
+}
+
+/// All keys that an entry may have.
+const KEYS: [&str; 11] = [
+    "active",
+    "datastores",
+    "description",
+    "enrichment_datastores",
+    "name",
+    "permission",
+    "role",
+    "scim",
+    "service_users",
+    "teams",
+    "users",
+];
 
 fn read(content: &str) -> Result<Sections, String> {
     let sections: BTreeMap<String, BTreeMap<String, &RawValue>> =
@@ -116,7 +145,8 @@ fn apply_within(entry: &mut Map<String, Json>, change: &Change) {
         }
         Change::Remove { list, ids } => {
             if let Some(Json::Array(known)) = entry.get_mut(*list) {
-                known.retain(|item| !listed(item).is_some_and(|id| ids.iter().any(|gone| gone == id)));
+                let gone: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+                known.retain(|item| !listed(item).is_some_and(|id| gone.contains(id)));
                 if known.is_empty() {
                     entry.remove(*list);
                 }

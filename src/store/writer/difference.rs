@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{Channel, Order, Refusal};
 use crate::directory::{
@@ -17,7 +17,7 @@ const ID_BYTES_MAX: usize = 1024;
 
 /// What happens to the entry as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(in crate::store) enum What {
     Create,
     Change,
     Delete,
@@ -26,7 +26,7 @@ pub(super) enum What {
 
 /// What a command would change: nothing in it is so already.
 #[derive(Clone, Debug)]
-pub(super) struct Difference {
+pub(in crate::store) struct Difference {
     pub(super) what: What,
     /// The entry, by the id that it has before.
     pub(super) key: Key,

@@ -1,0 +1,346 @@
+//! The loader's part as the writer: orders are decided, written and published, as many together as wait.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::{error, info, warn};
+
+use super::{Event, Look, Task};
+use crate::directory::DocumentChange;
+use crate::engine::{Faults, Text};
+use crate::store::compile::{self, Compiled, Grows, NextError};
+use crate::store::files::{self, Closely, File, Kind, Seen};
+use crate::store::live::Generation;
+use crate::store::managed::{self, Committed, Lock};
+use crate::store::manifest;
+use crate::store::writer::{Applied, Batch, Done, FileChange, Line, Outcome, Refusal, Refused, Waiting, compare};
+
+/// How many orders go live together at most.
+const TOGETHER_MAX: usize = 256;
+
+/// How often an order is begun again because files that it touches were changed by others.
+const TRIES_MAX: u32 = 5;
+
+/// An order whose turn has come, and what has come of it in memory.
+struct Taken {
+    waiting: Waiting,
+    outcome: Result<Applied, Refused>,
+}
+
+impl Taken {
+    fn changes(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(Applied::changes)
+    }
+}
+
+/// Why a change was not written.
+enum NotWritten {
+    /// Somebody else has changed a file that it touches: the root has to be looked at first.
+    Overtaken,
+    Refused(Refusal),
+}
+
+impl Task {
+    /// Takes an order, and all others that wait.
+    pub(super) fn orders(&mut self, first: Box<Waiting>) {
+        let mut waiting = VecDeque::from([*first]);
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                Event::Order(order) => waiting.push_back(*order),
+                other => self.backlog.push_back(other),
+            }
+        }
+        while !waiting.is_empty() {
+            self.turn(&mut waiting);
+        }
+    }
+
+    /// Carries out orders from the front, as far as they can go together.
+    fn turn(&mut self, waiting: &mut VecDeque<Waiting>) {
+        let started = Instant::now();
+        let live = match self.ready() {
+            Ok(live) => live,
+            Err(refusal) => {
+                for order in waiting.drain(..) {
+                    order.answer(Err(refusal.clone()));
+                }
+                return;
+            }
+        };
+        let mut batch = Batch::on(&live);
+        let mut taken = Vec::new();
+        while let Some(next) = waiting.pop_front() {
+            if taken.len() == TOGETHER_MAX || batch.must_end_before(&next.order) {
+                waiting.push_front(next);
+                break;
+            }
+            let outcome = batch.apply(&live, &next.order, &self.settings.options);
+            let is_last = next.order.dry_run;
+            taken.push(Taken { waiting: next, outcome });
+            if is_last {
+                break;
+            }
+        }
+        if batch.files().len() == 0 {
+            return self.answer(taken, &live, None);
+        }
+        let compiled = match self.compile_batch(&live, &batch) {
+            Ok(compiled) => compiled,
+            Err(refusal) => return self.one_by_one(taken, &live, &refusal),
+        };
+        if taken.last().is_some_and(|last| last.waiting.order.dry_run) {
+            return self.answer(taken, &live, Some(compiled));
+        }
+        match self.write(&live, &batch, &compiled, &taken) {
+            Ok(()) => {
+                self.take_over(&batch);
+                let rehearsed = live.warnings.get(live.snapshot.warnings().len()..).unwrap_or_default().to_vec();
+                self.publish(compiled, rehearsed, started);
+                self.answer(taken, &live, None);
+            }
+            Err(NotWritten::Overtaken) => {
+                self.look(Look::Hint);
+                for Taken { waiting: mut order, .. } in taken.into_iter().rev() {
+                    order.tries += 1;
+                    if order.tries < TRIES_MAX {
+                        waiting.push_front(order);
+                    } else {
+                        order.answer(Err(Refusal::Io("its files are changed by others again and again".to_owned())));
+                    }
+                }
+            }
+            Err(NotWritten::Refused(refusal)) => {
+                for taken in taken {
+                    let answer = match taken.outcome {
+                        Err(refused) => Err(refused.refusal),
+                        Ok(applied) if !applied.changes() => Ok(done(applied, live.snapshot.revision())),
+                        Ok(_) => Err(refusal.clone()),
+                    };
+                    taken.waiting.answer(answer);
+                }
+            }
+        }
+    }
+
+    /// What is live, if it may be written from.
+    fn ready(&self) -> Result<Arc<Generation>, Refusal> {
+        if let Some(pending) = self.live.status().pending {
+            return Err(Refusal::Broken(pending.faults.clone()));
+        }
+        if self.settings.root.join(manifest::NAME).exists() {
+            return Err(Refusal::Io(format!(
+                "the root has `{}`, so its files come from elsewhere: change them there",
+                manifest::NAME
+            )));
+        }
+        self.live.current().clone().ok_or(Refusal::Busy)
+    }
+
+    /// Compiles what would be live, from memory.
+    fn compile_batch(&mut self, live: &Generation, batch: &Batch) -> Result<Compiled, Refusal> {
+        let documents = batch.documents();
+        match compile::compile_next(live, &documents, &self.settings.options) {
+            Ok(compiled) => Ok(compiled),
+            Err(NextError::Faults(faults)) => Err(Refusal::Broken(faults)),
+            Err(NextError::CannotGrow) => self.compile_whole(live, documents).map_err(Refusal::Broken),
+        }
+    }
+
+    /// The same by reading the whole root.
+    fn compile_whole(&self, live: &Generation, documents: Vec<DocumentChange>) -> Result<Compiled, Faults> {
+        let (root, limits) = (&self.settings.root, &self.settings.limits);
+        let mut tree = files::read_again(root, limits, &Seen::default(), Closely::Contents);
+        let is_changed = |file: &File| documents.iter().any(|change| change.name == file.text.name);
+        tree.files.retain(|file| !is_changed(file));
+        tree.files.extend(documents.into_iter().filter_map(|change| change.text).map(|text| File {
+            kind: Kind::Entities,
+            text,
+        }));
+        let progress = self.settings.progress.clone();
+        compile::load_from(&tree, Some(live), Grows::No, &self.settings.options, progress)
+    }
+
+    /// Orders that do not compile together: the refused ones are not to take the others along.
+    fn one_by_one(&mut self, taken: Vec<Taken>, live: &Generation, refusal: &Refusal) {
+        if taken.iter().filter(|taken| taken.changes()).count() > 1 {
+            for one in taken {
+                let mut alone = VecDeque::from([one.waiting]);
+                while !alone.is_empty() {
+                    self.turn(&mut alone);
+                }
+            }
+            return;
+        }
+        let refuse = |taken: Taken| Taken {
+            outcome: match taken.outcome {
+                Ok(applied) if applied.changes() => Err(Refused {
+                    refusal: refusal.clone(),
+                    before: applied.before,
+                    after: applied.after,
+                }),
+                other => other,
+            },
+            waiting: taken.waiting,
+        };
+        let taken = taken.into_iter().map(refuse).collect();
+        self.answer(taken, live, None);
+    }
+
+    /// Writes what has been compiled: the audit trail first, so that no change stands without its line.
+    fn write(&self, live: &Generation, batch: &Batch, compiled: &Compiled, taken: &[Taken]) -> Result<(), NotWritten> {
+        let root = &self.settings.root;
+        let refuse = |error: io::Error| NotWritten::Refused(Refusal::Io(cannot_write(&error)));
+        let lock = Lock::take(root).map_err(refuse)?;
+        managed::finish(root, &lock).map_err(refuse)?;
+        for change in batch.files() {
+            if read(&root.join(&*change.name)).map_err(refuse)?.as_deref() != change.before.as_deref() {
+                return Err(NotWritten::Overtaken);
+            }
+        }
+        let line = |outcome: Outcome| {
+            let revision = compiled.snapshot.revision();
+            let accepted = taken.iter().filter(|taken| taken.changes());
+            let lines: Vec<Line<'_>> = accepted
+                .filter_map(|taken| {
+                    let applied = taken.outcome.as_ref().ok()?;
+                    Some(Line {
+                        order: &taken.waiting.order,
+                        outcome,
+                        before: applied.before.as_ref(),
+                        after: applied.after.as_ref(),
+                        revision_before: live.snapshot.revision(),
+                        revision: Some(revision),
+                        refusal: None,
+                    })
+                })
+                .collect();
+            self.trail.add(&lines)
+        };
+        line(Outcome::Accepted).map_err(|error| NotWritten::Refused(Refusal::Io(error.to_string())))?;
+        let changes: Vec<managed::Change> = batch.files().map(change).collect();
+        match managed::commit(root, &lock, &changes) {
+            Ok(Committed::Whole) => Ok(()),
+            Ok(Committed::Pending(error)) => {
+                error!(%error, "a change stands, and has not reached all of its files: it is finished before the next");
+                Ok(())
+            }
+            Err(error) => {
+                if let Err(of_trail) = line(Outcome::Failed) {
+                    warn!(error = %of_trail, "the audit trail says that a change was accepted which could not be written");
+                }
+                Err(refuse(error))
+            }
+        }
+    }
+
+    /// What was written is what was seen: there is nothing to compile again.
+    fn take_over(&mut self, batch: &Batch) {
+        for change in batch.files() {
+            let text = change.after.as_ref().map(|content| Text::new(change.name.clone(), content.clone()));
+            self.seen.put(&self.settings.root, &change.name, text);
+        }
+        self.last = Some(self.seen.digest(&self.faults));
+    }
+
+    /// Answers orders. Those that were refused or changed nothing are put on record first; those that changed something
+    /// are already. `planned` is what a dry run would make live.
+    fn answer(&mut self, taken: Vec<Taken>, before: &Generation, planned: Option<Compiled>) {
+        let current = self.live.current().clone();
+        let revision = current.as_ref().map_or(before.snapshot.revision(), |live| live.snapshot.revision());
+        let lines: Vec<Line<'_>> = taken
+            .iter()
+            .filter(|taken| !taken.waiting.order.dry_run && !taken.changes())
+            .map(|taken| {
+                let (before_entry, after_entry, refusal) = match &taken.outcome {
+                    Ok(applied) => (&applied.before, &applied.after, None),
+                    Err(refused) => (&refused.before, &refused.after, Some(&refused.refusal)),
+                };
+                Line {
+                    order: &taken.waiting.order,
+                    outcome: if refusal.is_some() {
+                        Outcome::Refused
+                    } else {
+                        Outcome::Unchanged
+                    },
+                    before: before_entry.as_ref(),
+                    after: after_entry.as_ref(),
+                    revision_before: before.snapshot.revision(),
+                    revision: None,
+                    refusal,
+                }
+            })
+            .collect();
+        if let Err(error) = self.trail.add(&lines) {
+            error!(%error, lines = lines.len(), "orders that changed nothing are not on record");
+        }
+        drop(lines);
+        for Taken { waiting, outcome } in taken {
+            let answer = match (outcome, &planned) {
+                (Err(refused), _) => Err(refused.refusal),
+                (Ok(applied), Some(planned)) if waiting.order.dry_run => {
+                    let access = compare(before, planned, &applied.difference);
+                    let mut done = done(applied, planned.snapshot.revision());
+                    done.access = Some(access);
+                    Ok(done)
+                }
+                (Ok(applied), _) => Ok(done(applied, revision)),
+            };
+            waiting.answer(answer);
+        }
+    }
+
+    /// Finishes a change that another process, or this one before, was killed in the middle of.
+    pub(super) fn finish_pending(&mut self) {
+        if !self.settings.root.join(managed::PENDING).exists() {
+            return;
+        }
+        let root = &self.settings.root;
+        match Lock::take(root).and_then(|lock| managed::finish(root, &lock)) {
+            Ok(true) => info!("finished a change of several files"),
+            Ok(false) => {}
+            // It is laid over the files when they are read, whether or not it can be finished here.
+            Err(error) => warn!(%error, "a change of several files cannot be finished"),
+        }
+    }
+}
+
+fn done(applied: Applied, revision: &str) -> Done {
+    Done {
+        revision: revision.to_owned(),
+        changed: applied.changes(),
+        before: applied.before,
+        after: applied.after,
+        etag: applied.etag,
+        files: applied.files,
+        access: None,
+    }
+}
+
+fn change(change: &FileChange) -> managed::Change {
+    managed::Change {
+        name: change.name.clone(),
+        before: change.before.as_deref().map(managed::hash_of),
+        after: change.after.clone(),
+    }
+}
+
+fn read(path: &std::path::Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn cannot_write(error: &io::Error) -> String {
+    let help = match error.kind() {
+        io::ErrorKind::PermissionDenied => ": let the user that gatepost runs as write below `entities/`",
+        io::ErrorKind::ReadOnlyFilesystem => ": the root is on a file system that cannot be written",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": make room",
+        _ => "",
+    };
+    format!("the change could not be written: {error}{help}")
+}

@@ -1,0 +1,249 @@
+//! The audit trail of the directory: one line of JSON for each order, whether it was carried out or refused.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use chrono::{SecondsFormat, Utc};
+use serde_json::{Value as Json, json};
+
+use super::{Order, Refusal};
+
+/// Where the trail is kept, and how much of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The file that lines are added to.
+    pub file: PathBuf,
+    /// How many bytes it holds before it is put aside.
+    pub max_bytes: u64,
+    /// How many files are kept besides it: `.1` is the one put aside last.
+    pub keep: usize,
+}
+
+impl AuditSettings {
+    /// The defaults, for a root.
+    pub fn new(root: &Path) -> Self {
+        Self {
+            file: root.join("audit/directory.jsonl"),
+            max_bytes: 64 << 20,
+            keep: 10,
+        }
+    }
+}
+
+/// What came of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Outcome {
+    /// It is carried out as soon as this line stands.
+    Accepted,
+    /// Everything was so already.
+    Unchanged,
+    /// A rule, a policy or a condition stood against it.
+    Refused,
+    /// It was accepted, and the files could not be written.
+    Failed,
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A line to come.
+pub(in crate::store) struct Line<'o> {
+    pub(in crate::store) order: &'o Order,
+    pub(in crate::store) outcome: Outcome,
+    pub(in crate::store) before: Option<&'o Json>,
+    pub(in crate::store) after: Option<&'o Json>,
+    /// The revision that was live.
+    pub(in crate::store) revision_before: &'o str,
+    /// The revision that has the change.
+    pub(in crate::store) revision: Option<&'o str>,
+    pub(in crate::store) refusal: Option<&'o Refusal>,
+}
+
+impl Line<'_> {
+    fn to_json(&self) -> Json {
+        let key = self.order.command.key();
+        let actor = &self.order.actor;
+        json!({
+            "time": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+            "request_id": self.order.request_id,
+            "channel": self.order.channel.name(),
+            "actor": actor.principal.as_ref().map(|(ty, id)| json!({ "type": ty, "id": id })),
+            "token": actor.token,
+            "system_user": actor.system_user,
+            "command": self.order.command.word(),
+            "entry": { "type": key.kind.entity_type(), "id": key.id },
+            "before": self.before,
+            "after": self.after,
+            "revision_before": self.revision_before,
+            "revision": self.revision,
+            "outcome": self.outcome.name(),
+            "rule": self.refusal.and_then(Refusal::rule),
+            "message": self.refusal.map(ToString::to_string),
+        })
+    }
+}
+
+/// The trail. It is opened anew for each addition, so whoever moves the file away loses nothing.
+#[derive(Debug)]
+pub(in crate::store) struct Trail {
+    settings: AuditSettings,
+}
+
+impl Trail {
+    pub(in crate::store) fn new(settings: AuditSettings) -> Self {
+        Self { settings }
+    }
+
+    /// Adds lines. When this comes back, they are on the disk.
+    ///
+    /// # Errors
+    /// The file cannot be opened or written.
+    pub(in crate::store) fn add(&self, lines: &[Line<'_>]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let say = |error: io::Error| {
+            let path = self.settings.file.display();
+            io::Error::new(error.kind(), format!("cannot write the audit trail `{path}`: {error}"))
+        };
+        self.add_to_file(lines).map_err(say)
+    }
+
+    fn add_to_file(&self, lines: &[Line<'_>]) -> io::Result<()> {
+        let mut file = self.open()?;
+        let mut text = String::new();
+        if !ends_with_a_line(&mut file)? {
+            // Power went while a line was written.
+            text.push('\n');
+        }
+        for line in lines {
+            text.push_str(&line.to_json().to_string());
+            text.push('\n');
+        }
+        file.write_all(text.as_bytes())?;
+        file.sync_data()?;
+        if file.metadata()?.len() >= self.settings.max_bytes {
+            self.put_aside()?;
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> io::Result<File> {
+        let open = || {
+            OpenOptions::new()
+                .create(true)
+                .append(true)
+                .read(true)
+                .mode(0o600)
+                .open(&self.settings.file)
+        };
+        match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(directory) = self.settings.file.parent() {
+                    fs::create_dir_all(directory)?;
+                }
+                open()
+            }
+            opened => opened,
+        }
+    }
+
+    /// Renames the file, and each that was put aside before; the oldest goes.
+    fn put_aside(&self) -> io::Result<()> {
+        let numbered = |number: usize| {
+            let mut name = self.settings.file.clone().into_os_string();
+            name.push(format!(".{number}"));
+            PathBuf::from(name)
+        };
+        if self.settings.keep == 0 {
+            return fs::remove_file(&self.settings.file);
+        }
+        for number in (1..self.settings.keep).rev() {
+            match fs::rename(numbered(number), numbered(number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        fs::rename(&self.settings.file, numbered(1))
+    }
+}
+
+fn ends_with_a_line(file: &mut File) -> io::Result<bool> {
+    if file.seek(SeekFrom::End(0))? == 0 {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{Command, Key, Kind};
+    use crate::store::{Actor, Channel, Expected};
+
+    fn order() -> Order {
+        Order {
+            command: Command::Delete {
+                key: Key::new(Kind::Team, "sales\n"),
+            },
+            actor: Actor::default(),
+            channel: Channel::CommandLine,
+            expected: Expected::Newest,
+            dry_run: false,
+            request_id: None,
+        }
+    }
+
+    fn add(trail: &Trail, order: &Order) {
+        let line = Line {
+            order,
+            outcome: Outcome::Accepted,
+            before: None,
+            after: None,
+            revision_before: "r",
+            revision: None,
+            refusal: None,
+        };
+        trail.add(&[line]).expect("a line");
+    }
+
+    #[test]
+    fn lines_are_whole_and_files_are_put_aside() {
+        let root = tempfile::tempdir().expect("a directory");
+        let settings = AuditSettings {
+            max_bytes: 500,
+            keep: 2,
+            ..AuditSettings::new(root.path())
+        };
+        let file = settings.file.clone();
+        let trail = Trail::new(settings);
+        add(&trail, &order());
+        let one = fs::read_to_string(&file).expect("a file");
+        // Half of a line, as a crash leaves it.
+        fs::write(&file, format!("{one}{{\"time\":")).expect("a torn file");
+        add(&trail, &order());
+        let put_aside = fs::read_to_string(file.with_extension("jsonl.1")).expect("a file that was put aside");
+        let lines: Vec<&str> = put_aside.lines().collect();
+        assert_eq!((lines.len(), lines[1]), (3, "{\"time\":"));
+        let last: Json = serde_json::from_str(lines[2]).expect("a whole line");
+        assert_eq!(last["entry"]["id"], "sales\n");
+        for _ in 0..12 {
+            add(&trail, &order());
+        }
+        let names = fs::read_dir(root.path().join("audit")).expect("a directory").count();
+        assert!((2..=3).contains(&names), "{names} files");
+    }
+}
