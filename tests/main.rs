@@ -15,6 +15,7 @@
 mod support;
 
 mod access_model;
+mod admin;
 mod bad_requests;
 mod bench_command;
 mod clinic;
