@@ -296,6 +296,86 @@ fn one_entity_on_both_sides_is_what_the_request_makes_of_it() {
     assert_eq!(found, ["u11"]);
 }
 
+/// What holds of an entity as the request shapes it, whoever the other side is, and so of the entity beside itself.
+#[test]
+fn a_forbid_that_the_request_makes_hold_leaves_nobody() {
+    const PERMITS: [&str; 3] = [
+        "permit (principal, action == Action::\"mind\", resource);",
+        "permit (principal, action == Action::\"mind\", resource) when { principal.role == resource.role };",
+        "permit (principal, action == Action::\"mind\", resource == User::\"u11\");",
+    ];
+    const FORBIDS: [&str; 5] = [
+        "forbid (principal, action == Action::\"mind\", resource) unless { principal.active };",
+        "forbid (principal, action == Action::\"mind\", resource) when { resource.active == false };",
+        "forbid (principal, action == Action::\"mind\", resource);",
+        "forbid (principal == User::\"u11\", action == Action::\"mind\", resource) unless { principal.active };",
+        "forbid (principal, action == Action::\"mind\", resource == User::\"u11\") unless { resource.active };",
+    ];
+    let options = Options {
+        request_properties: [("User".to_owned(), RequestProperties::Override)].into(),
+        ..Options::default()
+    };
+    let properties = Json::read(br#"{"active":false}"#, 4).expect("JSON");
+    for (permit, forbid) in PERMITS.into_iter().flat_map(|permit| FORBIDS.map(|forbid| (permit, forbid))) {
+        let policies = format!("{permit}\n{forbid}");
+        let snapshot = snapshot(&policies, &options);
+        let users: Vec<String> = (0..USERS).map(|number| format!("u{number:02}")).collect();
+        for sought in [Sought::Resources, Sought::Principals] {
+            let mut query = Query::plain(("User", "u11"), "mind", ("User", "u11"));
+            match sought {
+                Sought::Resources => query.principal.properties = Some(&properties),
+                Sought::Principals => query.resource.properties = Some(&properties),
+            }
+            let mut allowed = users.clone();
+            allowed.retain(|id| {
+                let mut query = query;
+                match sought {
+                    Sought::Resources => query.resource.id = id,
+                    Sought::Principals => query.principal.id = id,
+                }
+                snapshot.decide(&query).expect("a good question").is_allowed()
+            });
+            let (found, _) = search(&snapshot, &query, sought);
+            assert_eq!(found, allowed, "{policies}, {sought:?}");
+        }
+    }
+}
+
+/// The same where a type declares its ids, so that one candidate brings all of them.
+#[test]
+fn a_forbid_that_the_request_makes_hold_leaves_no_declared_id() {
+    let sources = Sources {
+        schema: vec![Text::new(
+            "schema/s.cedarschema",
+            "entity Light enum [\"red\", \"green\"];
+             entity User = { active: Bool };
+             action see appliesTo { principal: [Light, User], resource: [Light, User] };",
+        )],
+        policies: vec![Text::new(
+            "policies/p.cedar",
+            "permit (principal, action, resource);
+             forbid (principal, action, resource == Light::\"red\");
+             forbid (principal is Light, action, resource is Light);",
+        )],
+        ..Sources::default()
+    };
+    let options = Options {
+        request_properties: [("Light".to_owned(), RequestProperties::Override)].into(),
+        ..Options::default()
+    };
+    let snapshot = Snapshot::compile(&sources, &options).expect("good sources");
+    let properties = Json::read(b"{}", 4).expect("JSON");
+    let found = |principal: (&str, &str), resource: (&str, &str), sought| {
+        let mut query = Query::plain(principal, "see", resource);
+        query.principal.properties = Some(&properties);
+        query.resource.properties = Some(&properties);
+        search(&snapshot, &query, sought).0
+    };
+    assert_eq!(found(("User", "ana"), ("Light", ""), Sought::Resources), ["green"]);
+    assert!(found(("Light", "red"), ("Light", ""), Sought::Resources).is_empty());
+    assert!(found(("Light", ""), ("Light", "red"), Sought::Principals).is_empty());
+}
+
 #[test]
 fn a_page_begins_behind_the_last_id_of_the_page_before_it() {
     let snapshot = Arc::new(snapshot(

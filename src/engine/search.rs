@@ -337,8 +337,10 @@ impl<'s> Asked<'s> {
                 plan = plan.or(planner.policy(scope, node));
             }
         }
+        // A forbid that holds whoever the other side is holds of the known entity beside itself too, and it stands in
+        // none of the lists that candidates are asked by.
         if never {
-            plan = Plan::NOTHING;
+            return Plan::NOTHING;
         }
         if let (Plan::Lists(lists), true) = (&mut plan, is_shaped) {
             lists.push(List::One(self.known));
