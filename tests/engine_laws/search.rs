@@ -158,7 +158,7 @@ fn check(snapshot: &Snapshot, world: &World, ask: &Ask, mode: RequestProperties,
         });
     }
     with_query(world, ask, |query| {
-        let found = snapshot.search_actions(query);
+        let found = actions(snapshot, query, dice);
         let mut allowed = 0;
         for action in 0..world.model.actions.len() {
             let (name, id) = (world.model.actions[action].exact(), world.action_parts(action).1);
@@ -172,6 +172,24 @@ fn check(snapshot: &Snapshot, world: &World, ask: &Ask, mode: RequestProperties,
         assert_eq!(found.len(), allowed, "seed {}, {ask:?}", world.seed);
         census.actions += allowed;
     });
+}
+
+/// The actions that are found, in pages of random lengths.
+fn actions(snapshot: &Snapshot, query: &Query<'_>, dice: &mut Dice) -> Vec<String> {
+    let mut search = snapshot.search_actions(query).expect("generated questions have no problem");
+    let mut found: Vec<String> = Vec::new();
+    loop {
+        if dice.chance(10)
+            && let Some(last) = found.last()
+        {
+            search = snapshot.search_actions(query).expect("the same question").after(last);
+        }
+        let max = found.len() + dice.below(4);
+        if search.go_on(1, max, &mut found) == Going::Done {
+            assert!(found.is_sorted(), "{found:?}");
+            return found;
+        }
+    }
 }
 
 /// Whether a short name leads to the same question.
