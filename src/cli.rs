@@ -378,8 +378,13 @@ fn print(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Prints to standard error.
+/// Prints to standard error what somebody else's words may stand in: nothing in it moves the cursor.
 fn print_error(text: &str) {
+    print_drawn(&render::shown_lines(text));
+}
+
+/// Prints to standard error what was drawn for a terminal.
+fn print_drawn(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
@@ -387,7 +392,7 @@ fn print_error(text: &str) {
 /// Shows what is wrong with the settings.
 fn refuse_settings(faults: &[Fault]) -> u8 {
     for fault in faults {
-        print_error(&render::fault(fault, render::Stream::Error));
+        print_drawn(&render::fault(fault, render::Stream::Error));
     }
     USAGE
 }

@@ -100,7 +100,9 @@ impl Sidecar {
                 StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|error| {
                     format!("{} answers a search with what is no list of results: {error}", self.address)
                 })?,
-                StatusCode::BAD_REQUEST if last.is_empty() => return Ok(Searched::Unfit(message(&answer))),
+                StatusCode::BAD_REQUEST if last.is_empty() && is_about_context(&answer) => {
+                    return Ok(Searched::Unfit(message(&answer)));
+                }
                 StatusCode::NOT_FOUND => {
                     return Err(format!(
                         "this sidecar has no search: {} answers 404 at {path}; ask a root, or a newer sidecar",
@@ -237,6 +239,15 @@ fn pause(answer: &Response<Bytes>) -> Duration {
 }
 
 /// What a refusal says.
+/// Whether a refusal is that of a sidecar to which the context is not what the action wants, and not anybody else's.
+fn is_about_context(answer: &Response<Bytes>) -> bool {
+    answer.headers().contains_key("gatepost-revision")
+        && message(answer)
+            .strip_prefix("context")
+            .is_some_and(|rest| rest.starts_with([':', '.', '[']))
+}
+
+/// What an answer says of itself.
 fn message(answer: &Response<Bytes>) -> String {
     serde_json::from_slice(answer.body())
         .map_or_else(|_| answer.status().to_string(), |refusal: Refusal| refusal.error.message)

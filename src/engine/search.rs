@@ -138,8 +138,9 @@ impl Snapshot {
             always: false,
             permits: Vec::new(),
             forbids: Vec::new(),
-            erring: Vec::new(),
-            left: HashMap::default(),
+            wary: Vec::new(),
+            left: Vec::new(),
+            by_place: HashMap::default(),
         }))
     }
 }

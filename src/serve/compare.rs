@@ -109,11 +109,13 @@ impl Comparisons {
         Ok(decision)
     }
 
-    /// May have a question compared that was not asked by itself: one that a search found an answer to.
+    /// Whether the next question that a search found an answer to is to be compared.
+    pub(super) fn chooses(&self) -> bool {
+        self.is_chosen()
+    }
+
+    /// Has a question compared that was not asked by itself.
     pub(super) fn sample(&self, snapshot: &Snapshot, query: &Query<'_>) {
-        if !self.is_chosen() {
-            return;
-        }
         if self.before_answer {
             self.settle(snapshot, query);
         } else if let Some(waiting) = &self.waiting

@@ -64,7 +64,7 @@ fn list(args: &AccessArgs) -> Result<u8, Failed> {
     )?;
     let mut looking = Looking::new(&kinds);
     let reach = looking.reach(&mut source, &principal)?;
-    let mut notes: Vec<String> = looking.left_out.notes().collect();
+    let mut notes = looking.notes()?;
     notes.extend(kinds.notes());
     notes.extend(source.notes());
     let known = source.snapshot().map(|snapshot| Known::of(snapshot, &principal));

@@ -10,7 +10,7 @@ use super::super::entity::EntityView;
 use super::super::evaluate::{Erred, Question, Side};
 use super::super::index::{Body, Bucket, Policy, Scope};
 use super::super::options::ErringForbid;
-use super::super::program::Node;
+use super::super::program::{Binary, Node};
 use super::super::reference::Reference;
 use super::super::snapshot::Snapshot;
 use super::super::value::{Record, Uid, Val};
@@ -35,12 +35,22 @@ pub(super) struct Asked<'s> {
     /// Whether a permit holds whoever the other side is.
     pub(super) always: bool,
     /// Permits and forbids that depend on the other side, but for those whose scopes name it.
-    pub(super) permits: Vec<u32>,
-    pub(super) forbids: Vec<u32>,
-    /// Permits that err whoever the other side is, and not because there is no such entity.
-    pub(super) erring: Vec<u32>,
-    /// What is left of bodies, by their places; none where that is all.
-    pub(super) left: HashMap<usize, Option<Node>>,
+    pub(super) permits: Vec<Open>,
+    pub(super) forbids: Vec<Open>,
+    /// Permits that may err although all entities exist, and those that do whoever the other side is.
+    pub(super) wary: Vec<Open>,
+    /// What is left of bodies.
+    pub(super) left: Vec<Node>,
+    /// Its numbers by the places of the bodies; none where all is left.
+    pub(super) by_place: HashMap<usize, Option<u32>>,
+}
+
+/// A policy that depends on the other side.
+#[derive(Clone, Copy)]
+pub(super) struct Open {
+    policy: u32,
+    /// What is left of it, if that is not all.
+    left: Option<u32>,
 }
 
 /// What a policy, or all of them, say of a candidate.
@@ -136,16 +146,43 @@ impl<'s> Asked<'s> {
         let Some(body) = &policy.body else { return };
         let Some(node) = &body.compiled else { return };
         let place = Self::place(body);
-        if !self.left.contains_key(&place) {
-            let left = self.half(|question, variable| left_of(node, question, variable));
-            self.left.insert(place, left);
+        if self.by_place.contains_key(&place) {
+            return;
+        }
+        let left = self.half(|question, variable| left_of(node, question, variable));
+        let number = left.map(|node| {
+            self.left.push(node);
+            self.left.len() as u32 - 1
+        });
+        self.by_place.insert(place, number);
+    }
+
+    /// A policy of which is known what there is to know.
+    pub(super) fn open(&self, number: u32) -> Open {
+        let place = self.policy(number).body.as_ref().map(|body| Self::place(body));
+        Open {
+            policy: number,
+            left: place.and_then(|place| *self.by_place.get(&place)?),
+        }
+    }
+
+    /// Whether what is left of a permit may err although all entities exist: then Cedar has to say so too.
+    pub(super) fn is_wary(&self, permit: Open) -> bool {
+        let body = self.policy(permit.policy).body.as_ref();
+        body.and_then(|body| self.left_of(permit, body)).is_some_and(may_err)
+    }
+
+    fn left_of<'a>(&'a self, open: Open, body: &'a Body) -> Option<&'a Node> {
+        match open.left {
+            Some(left) => Some(&self.left[left as usize]),
+            None => body.compiled.as_ref(),
         }
     }
 
     /// What is left of a body, as far as it is known; none if it has no compiled form.
     pub(super) fn node<'a>(&'a self, body: &'a Body) -> Option<&'a Node> {
-        match self.left.get(&Self::place(body)) {
-            Some(Some(left)) => Some(left),
+        match self.by_place.get(&Self::place(body)) {
+            Some(Some(left)) => Some(&self.left[*left as usize]),
             _ => body.compiled.as_ref(),
         }
     }
@@ -167,39 +204,39 @@ impl<'s> Asked<'s> {
             }
         });
         named.iter().for_each(|number| self.learn(self.policy(*number)));
+        let mut named: SmallVec<[Open; 8]> = named.iter().map(|number| self.open(*number)).collect();
         let made = Bump::new();
         let candidate = self.candidate(uid, stored);
         let question = self.question(candidate, &made);
         let mut reference = None;
-        let mut ask = |number: u32| {
-            let policy = self.policy(number);
+        let mut ask = |open: Open| {
+            let policy = self.policy(open.policy);
             let (_, scope) = self.scopes(policy);
             if scope.takes(&candidate) {
-                self.said(policy, &question, &mut reference)
+                self.said(policy, open, &question, &mut reference)
             } else {
                 Said::No
             }
         };
-        let is_forbid = |number: &u32| self.policy(*number).info.effect == Effect::Forbid;
-        named.sort_by_key(|number| !is_forbid(number));
-        let (forbids, permits) = named.split_at(named.iter().take_while(|number| is_forbid(number)).count());
-        for number in self.forbids.iter().chain(forbids) {
-            match ask(*number) {
+        let is_forbid = |open: &Open| self.policy(open.policy).info.effect == Effect::Forbid;
+        named.sort_by_key(|open| !is_forbid(open));
+        let (forbids, permits) = named.split_at(named.iter().take_while(|open| is_forbid(open)).count());
+        for open in self.forbids.iter().chain(forbids) {
+            match ask(*open) {
                 Said::Yes => return Said::No,
                 Said::No => {}
                 Said::Disputed => return Said::Disputed,
             }
         }
         let mut said = if self.always { Said::Yes } else { Said::No };
-        // Once it is permitted, the other permits are asked for the case that one of the two evaluators is wrong.
-        for number in permits.iter().chain(&self.permits) {
-            match ask(*number) {
-                Said::No => {}
-                Said::Yes => said = Said::Yes,
-                Said::Disputed => return Said::Disputed,
+        for open in permits.iter().chain(&self.permits) {
+            if said != Said::No {
+                break;
             }
+            said = ask(*open);
         }
-        if said == Said::Yes && self.erring.iter().any(|number| ask(*number) == Said::Disputed) {
+        // Once it is permitted, these are asked for the case that one of the two evaluators is wrong about them.
+        if said == Said::Yes && self.wary.iter().any(|open| ask(*open) == Said::Disputed) {
             return Said::Disputed;
         }
         said
@@ -212,12 +249,12 @@ impl<'s> Asked<'s> {
     }
 
     /// Whether a permit permits, or a forbid forbids; one that errs forbids unless an option says otherwise.
-    fn said(&self, policy: &Policy, question: &Question<'_>, reference: &mut Option<Reference>) -> Said {
+    fn said(&self, policy: &Policy, open: Open, question: &Question<'_>, reference: &mut Option<Reference>) -> Said {
         let yes = |holds| if holds { Said::Yes } else { Said::No };
         let Some(body) = &policy.body else { return Said::Yes };
         let is_permit = policy.info.effect == Effect::Permit;
         let errs = !is_permit && self.snapshot.options.erring_forbid == ErringForbid::Forbids;
-        let compiled = self.node(body).map(|node| question.test(node));
+        let compiled = self.left_of(open, body).map(|node| question.test(node));
         match compiled {
             Some(Ok(holds)) => return yes(holds),
             // Whatever Cedar says of it, it forbids.
@@ -235,4 +272,17 @@ impl<'s> Asked<'s> {
             (Ok(holds), None) => yes(holds),
         }
     }
+}
+
+/// Whether an expression can err although all entities exist, and have what their types require.
+fn may_err(node: &Node) -> bool {
+    if let Node::Negate(_)
+    | Node::Method(..)
+    | Node::Binary(Binary::Add | Binary::Subtract | Binary::Multiply | Binary::GetTag, _) = node
+    {
+        return true;
+    }
+    let mut may = false;
+    node.each(&mut |child| may = may || may_err(child));
+    may
 }

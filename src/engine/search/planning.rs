@@ -101,12 +101,16 @@ impl<'s> Planning<'s> {
                 self.plan = Plan::Everything;
             }
             (_, Some(Ok(false))) | (Effect::Permit, Some(Err(Erred::NoEntity(_)))) => {}
-            (Effect::Permit, Some(Err(Erred::Otherwise))) => self.asked.erring.push(number),
+            (Effect::Permit, Some(Err(Erred::Otherwise))) => self.asked.wary.push(self.asked.open(number)),
             (Effect::Forbid, Some(Ok(true))) => self.never = true,
-            (Effect::Forbid, _) => self.asked.forbids.push(number),
+            (Effect::Forbid, _) => self.asked.forbids.push(self.asked.open(number)),
             (Effect::Permit, None) => {
                 if self.gather(policy, scope) || self.asked.is_alike() {
-                    self.asked.permits.push(number);
+                    let permit = self.asked.open(number);
+                    self.asked.permits.push(permit);
+                    if self.asked.is_wary(permit) {
+                        self.asked.wary.push(permit);
+                    }
                 }
             }
         }

@@ -205,7 +205,9 @@ impl<'s> Searching<'s> {
             });
         }
         for name in self.found.get(before..).unwrap_or_default() {
-            comparisons.sample(self.snapshot, &self.about(name));
+            if comparisons.chooses() {
+                comparisons.sample(self.snapshot, &self.about(name));
+            }
         }
         goes_on
     }
