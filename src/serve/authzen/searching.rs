@@ -18,7 +18,7 @@ const TOTAL_LOOKS_MAX: usize = 10_000;
 const FOREVER: Duration = Duration::from_secs(1 << 32);
 
 /// Looks, or steps of planning, between two glances at the clock.
-const STEPS_MAX: usize = 64;
+const STEPS_MAX: usize = 16;
 
 /// A search that is being carried out.
 pub(in crate::serve) struct Searching<'s> {
@@ -37,6 +37,9 @@ pub(in crate::serve) struct Searching<'s> {
     end: Instant,
     /// Steps before the next glance at the clock: fewer where they take long.
     steps: usize,
+    /// Whether the last of them took long. Once may be the machine's doing, and a search that gives way for that holds
+    /// its place for longer than it takes.
+    is_slow: bool,
     found: Vec<String>,
     /// All results behind the start, if they are known.
     counted: Counted,
@@ -119,6 +122,7 @@ impl<'s> Searching<'s> {
             // A time that never comes is none.
             end: now.checked_add(rules.time).unwrap_or(now + FOREVER),
             steps: 1,
+            is_slow: false,
             found: Vec::new(),
             counted: Counted::SoFar(0),
         })
@@ -126,7 +130,7 @@ impl<'s> Searching<'s> {
 
     /// Goes on for one slice, and says whether there is reason to go on.
     pub(in crate::serve) fn go_on(&mut self, slice: Slice, comparisons: &Comparisons) -> bool {
-        let began = Instant::now();
+        let mut began = Instant::now();
         let mut before = began;
         let mut steps = 0;
         loop {
@@ -146,7 +150,13 @@ impl<'s> Searching<'s> {
                 self.heed(comparisons);
                 return false;
             }
-            if steps >= slice.steps || now - began + took > slice.time {
+            let was_slow = std::mem::replace(&mut self.is_slow, took > slice.time / 4);
+            if self.is_slow && !was_slow {
+                began = now;
+            } else if now - began + took > slice.time {
+                return true;
+            }
+            if steps >= slice.steps {
                 return true;
             }
         }
