@@ -20,6 +20,7 @@ mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -293,6 +294,9 @@ impl Arguments {
             Command::Completions(args) => completions::run(&args),
             Command::Bench(args) => bench::run(&args),
         };
+        if IS_LOST.load(Ordering::Relaxed) && matches!(code, SUCCESS | DENY) {
+            return ExitCode::from(FAILURE);
+        }
         ExitCode::from(code)
     }
 }
@@ -372,10 +376,20 @@ fn settings_help() -> String {
     help
 }
 
-/// Prints to standard output; a reader that has gone is no failure of ours.
+/// Whether something that was to be printed is lost.
+static IS_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints to standard output; a reader that has gone is no failure of ours, and a full disk is.
 fn print(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    use std::io::{ErrorKind, Write};
+    let mut output = std::io::stdout().lock();
+    let written = writeln!(output, "{text}").and_then(|()| output.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+        && !IS_LOST.swap(true, Ordering::Relaxed)
+    {
+        print_error(&format!("cannot write to standard output: {error}"));
+    }
 }
 
 /// Prints to standard error what somebody else's words may stand in: nothing in it moves the cursor.

@@ -332,7 +332,7 @@ fn a_matrix_for_people_fits_a_page_and_is_the_same_again() {
     );
     let markdown = out(&run(&[&narrow[..], &["--format", "markdown"]].concat()));
     assert!(
-        markdown.contains("| User carla@example.com | - | - | - | read | - | write | - | read | - | - |"),
+        markdown.contains("| User carla&#64;example.com | - | - | - | read | - | write | - | read | - | - |"),
         "{markdown}"
     );
     let one = document(&["matrix", "--action", "viewDatastore", "--resource-type", "datastore"]);
@@ -809,6 +809,12 @@ fn what_is_no_search_is_told_and_not_taken_for_an_empty_list() {
         ),
         (vec![answer("200 OK", "", more)], "answers with the same page again and again"),
         (
+            ["a", "b", "a"]
+                .map(|token| answer("200 OK", "", &more.replace(r#""a""#, &format!("\"{token}\""))))
+                .to_vec(),
+            "answers with the same page again and again",
+        ),
+        (
             vec![
                 answer("200 OK", "gatepost-revision: old\r\n", more),
                 answer("200 OK", "gatepost-revision: new\r\n", r#"{"results":[]}"#),
@@ -925,6 +931,28 @@ fn an_action_that_was_not_asked_is_neither_given_nor_denied() {
         let matrix = document(&[&["matrix", path, "--long"], &context[..]].concat());
         assert!(!matrix.to_string().contains("not sign"), "{matrix}");
     }
+}
+
+#[test]
+fn a_list_that_could_not_be_written_is_no_success() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    for arguments in [
+        &["matrix", "--format", "csv"][..],
+        &["who-can", "read", "ledger"],
+        &["access", "ana@example.com"],
+    ] {
+        let child = gatepost().args(arguments).stdout(full()).output();
+        let output = child.expect("the binary runs");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(err(&output).contains("cannot write to standard output: "), "{}", err(&output));
+    }
+}
+
+#[test]
+fn an_account_that_the_store_does_not_have_can_be_asked_about() {
+    let output = run(&["access", "user:nobody"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(run(&["access", "user:nobody", "--absent"]).status.code(), Some(3));
 }
 
 #[test]

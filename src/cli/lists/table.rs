@@ -145,6 +145,8 @@ pub(in crate::cli) fn markdown(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
+            // What follows would be somebody's name, or make an address.
+            '@' => escaped.push_str("&#64;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '$' => {
                 escaped.push('\\');
                 escaped.push(char);
@@ -224,5 +226,6 @@ mod tests {
         );
         assert!(text.contains("a\\|b"), "{text}");
         assert_eq!(markdown("<b>[x](http://y)"), "&lt;b&gt;\\[x\\](http&#58;//y)");
+        assert_eq!(markdown("@ana ana@example.com"), "&#64;ana ana&#64;example.com");
     }
 }
