@@ -22,6 +22,7 @@ mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -313,6 +314,9 @@ impl Arguments {
             Command::Completions(args) => completions::run(&args),
             Command::Bench(args) => bench::run(&args),
         };
+        if IS_LOST.load(Ordering::Relaxed) && matches!(code, SUCCESS | DENY) {
+            return ExitCode::from(FAILURE);
+        }
         ExitCode::from(code)
     }
 }
@@ -392,14 +396,29 @@ fn settings_help() -> String {
     help
 }
 
-/// Prints to standard output; a reader that has gone is no failure of ours.
+/// Whether something that was to be printed is lost.
+static IS_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints to standard output; a reader that has gone is no failure of ours, and a full disk is.
 fn print(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    use std::io::{ErrorKind, Write};
+    let mut output = std::io::stdout().lock();
+    let written = writeln!(output, "{text}").and_then(|()| output.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+        && !IS_LOST.swap(true, Ordering::Relaxed)
+    {
+        print_error(&format!("cannot write to standard output: {error}"));
+    }
 }
 
-/// Prints to standard error.
+/// Prints to standard error what somebody else's words may stand in: nothing in it moves the cursor.
 fn print_error(text: &str) {
+    print_drawn(&render::shown_lines(text));
+}
+
+/// Prints to standard error what was drawn for a terminal.
+fn print_drawn(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
@@ -407,7 +426,7 @@ fn print_error(text: &str) {
 /// Shows what is wrong with the settings.
 fn refuse_settings(faults: &[Fault]) -> u8 {
     for fault in faults {
-        print_error(&render::fault(fault, render::Stream::Error));
+        print_drawn(&render::fault(fault, render::Stream::Error));
     }
     USAGE
 }

@@ -332,6 +332,11 @@ pub const SETTINGS: &[Setting] = &[
         read: |s, text| number(text, 1, usize::MAX).map(|n| s.serve.limits.search_looks_max = n),
     },
     Setting {
+        key: "limits.search_ms_max",
+        help: "time that one answer to a search is looked for, in milliseconds; default 10000",
+        read: |s, text| millis(text).map(|time| s.serve.limits.search_time = time),
+    },
+    Setting {
         key: "limits.searches_max",
         help: "searches at once; default 0, four on each thread that answers",
         read: |s, text| number(text, 0, 100_000).map(|n| s.serve.limits.searches_max = n),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, Response, header};
@@ -36,6 +36,9 @@ pub(super) fn address(url: &str) -> Result<Address, String> {
 
 /// For one answer to a change, which waits for its turn and until it is live.
 const CHANGE_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of one answer: a page of a search may have a million results.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// One connection.
 pub(super) struct Line {
@@ -116,7 +119,9 @@ impl Line {
         self.sender.ready().await.map_err(words)?;
         let answer = self.sender.send_request(request).await.map_err(words)?;
         let (parts, body) = answer.into_parts();
-        Ok(Response::from_parts(parts, body.collect().await.map_err(words)?.to_bytes()))
+        let whole = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let whole = whole.map_err(|error| format!("the answer was not taken: {error}"))?;
+        Ok(Response::from_parts(parts, whole.to_bytes()))
     }
 }
 

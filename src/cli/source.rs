@@ -46,7 +46,7 @@ impl Failed {
             Self::Settings(faults) => refuse_settings(faults),
             Self::Files(faults) => {
                 for fault in faults {
-                    print_error(&render::fault(fault, Stream::Error));
+                    super::print_drawn(&render::fault(fault, Stream::Error));
                 }
                 FAILURE
             }
@@ -150,8 +150,13 @@ impl Source {
 
     /// What should be known before the answers are believed: names of one revision, answers of another.
     pub(super) fn notes(&self) -> Vec<String> {
-        let (Some(sidecar), Some(snapshot)) = (&self.sidecar, &self.snapshot) else {
-            return Vec::new();
+        let Some(sidecar) = &self.sidecar else { return Vec::new() };
+        let Some(snapshot) = &self.snapshot else {
+            return vec![
+                "no name was checked: a sidecar answers about a name that it does not know as about one that may nothing; \
+                 the root that it serves, named as well, tells which there are"
+                    .to_owned(),
+            ];
         };
         match sidecar.revision() {
             Some(serves) if serves != snapshot.revision() => vec![format!(

@@ -59,6 +59,8 @@ pub struct Limits {
     pub search_results_max: usize,
     /// Entities that are looked at for one answer to a search.
     pub search_looks_max: usize,
+    /// Time that one answer to a search is looked for.
+    pub search_time: Duration,
     /// Searches at once; 0 for four on each thread that answers.
     pub searches_max: usize,
     /// Bytes of a body on the management listener.
@@ -90,6 +92,7 @@ impl Default for Limits {
             batch_items_max: 1_000,
             search_results_max: 1_000,
             search_looks_max: 1_000_000,
+            search_time: Duration::from_secs(10),
             searches_max: 0,
             admin_body_bytes_max: 8 << 20,
             connections_max: 10_000,
