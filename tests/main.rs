@@ -24,6 +24,7 @@ mod comparing;
 mod completions;
 mod engine_laws;
 mod explain;
+mod explain_roots;
 mod explaining;
 mod growth;
 mod hostile;

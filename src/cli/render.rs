@@ -127,3 +127,40 @@ impl SourceCode for Shown<'_> {
         )))
     }
 }
+
+/// Whether a character moves the cursor, ends a line, turns the direction or is not there to see.
+fn is_hidden(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}')
+        || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(char, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Text in which nothing moves the cursor, ends a line or turns the direction, whatever somebody chose as an id.
+pub(super) fn shown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for char in text.chars() {
+        if is_hidden(char) {
+            safe.extend(char.escape_default());
+        } else {
+            safe.push(char);
+        }
+    }
+    safe
+}
+
+/// The same JSON, with such characters as escapes: they stand in strings, but for the ends of its own lines.
+pub(super) fn shown_json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for char in json.chars() {
+        if is_hidden(char) && char != '\n' {
+            let units = &mut [0; 2];
+            for unit in char.encode_utf16(units) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(char);
+        }
+    }
+    safe
+}

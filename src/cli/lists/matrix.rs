@@ -9,8 +9,8 @@ use super::kinds::{Chosen, Kinds};
 use super::marks::{Mark, Marks};
 use super::page;
 use super::reach::{Looking, Name};
-use super::table::shown;
 use crate::cli::complete;
+use crate::cli::render::{shown, shown_json};
 use crate::cli::source::{AskArgs, Failed, Source};
 use crate::cli::{DENY, RootArgs, SUCCESS, print, print_error};
 use crate::engine::Snapshot;
@@ -82,7 +82,7 @@ fn write(args: &MatrixArgs) -> Result<u8, Failed> {
     let text = match args.format {
         MatrixFormat::Text => matrix.text(args.long),
         MatrixFormat::Markdown => matrix.markdown(args.long),
-        MatrixFormat::Json => matrix.to_json(args.long).to_string(),
+        MatrixFormat::Json => shown_json(&matrix.to_json(args.long).to_string()),
         MatrixFormat::Csv => {
             let table = if args.long { matrix.pairs() } else { matrix.wide() };
             table.csv().map_err(|error| Failed::Other(error.to_string()))?

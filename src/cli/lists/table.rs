@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::cli::render::shown;
+
 /// Rows under a head.
 #[derive(Clone, Debug, Default)]
 pub(in crate::cli) struct Table {
@@ -37,22 +39,6 @@ impl Colour {
             _ => text.to_owned(),
         }
     }
-}
-
-/// Text in which nothing moves the cursor, ends a line or turns the direction, whatever somebody chose as an id.
-pub(in crate::cli) fn shown(text: &str) -> String {
-    let is_hidden = |char: char| {
-        char.is_control() || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-    };
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        if is_hidden(char) || char == '\u{feff}' {
-            safe.extend(char.escape_default());
-        } else {
-            safe.push(char);
-        }
-    }
-    safe
 }
 
 impl Table {
