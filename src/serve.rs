@@ -11,6 +11,7 @@ mod authzen;
 mod compare;
 mod connections;
 mod explain;
+mod explaining;
 mod framing;
 mod guard;
 mod listen;

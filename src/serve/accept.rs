@@ -150,7 +150,7 @@ where
     let own = &*admitted.connection;
     let io = TokioIo::new(Strict::new(stream, own));
     let limits = service.limits;
-    let (service, hosts) = (&*service, &*hosts);
+    let (service, hosts) = (&service, &*hosts);
     let served = http1::Builder::new()
         .max_headers(limits.headers_max)
         .max_buf_size(limits.header_bytes_max.max(8 << 10))

@@ -23,6 +23,7 @@ use tower::ServiceExt;
 use super::authzen::{self, Answer, BatchRules, Batched, Inherit, Metadata};
 use super::compare::{CompareSettings, Comparisons};
 use super::connections::{Connection, Connections, Patience, Phase};
+use super::explaining::Explaining;
 use super::guard::{Head, Hosts, nothing_here};
 use super::operations;
 use super::quiet::poll_frame;
@@ -58,6 +59,10 @@ pub struct Limits {
     pub search_looks_max: usize,
     /// Searches at once; 0 for four on each thread that answers.
     pub searches_max: usize,
+    /// Explanations at once; 0 for one for each two threads that answer.
+    pub explanations_max: usize,
+    /// For one explanation; what has been found by then is told.
+    pub explanation_timeout: Duration,
     /// Open connections. Never more than the process may have open files, less a reserve of 64.
     pub connections_max: usize,
     /// Bytes of a request's head.
@@ -86,6 +91,8 @@ impl Default for Limits {
             search_results_max: 1_000,
             search_looks_max: 1_000_000,
             searches_max: 0,
+            explanations_max: 0,
+            explanation_timeout: Duration::from_secs(2),
             connections_max: 10_000,
             header_bytes_max: 16 << 10,
             headers_max: 64,
@@ -136,6 +143,7 @@ pub struct Service {
     batch: BatchRules,
     explains: bool,
     pub(super) searches: Searches,
+    pub(super) explaining: Explaining,
     router: OnceLock<Router>,
 }
 
@@ -221,6 +229,7 @@ impl Service {
             },
             explains: settings.explains,
             searches: Searches::new(&settings.search, &limits)?,
+            explaining: Explaining::new(&limits),
             router: OnceLock::new(),
         });
         let router = operations::router(&service);
@@ -238,7 +247,7 @@ impl Service {
 
     /// Answers one request.
     pub(super) async fn respond(
-        &self,
+        self: &Arc<Self>,
         hosts: &Hosts,
         connection: &Connection,
         mut request: Request<Incoming>,
@@ -263,7 +272,7 @@ impl Service {
                     match asked {
                         Asked::Decision(Ask::One) => self.decide(&body, headers),
                         Asked::Decision(Ask::Batch) => Box::pin(self.decide_all(&body, headers)).await,
-                        Asked::Explanation => self.explain(&body, headers),
+                        Asked::Explanation => Box::pin(self.explain(body, headers)).await,
                         Asked::Search(searched) => Box::pin(self.search(searched, &body, headers)).await,
                     }
                 }
@@ -366,16 +375,6 @@ impl Service {
         let snapshot = snapshot_of(generation.as_ref())?;
         self.prepare();
         let answer = evaluated(snapshot, body, self.limits.json_depth_max, &self.tally);
-        Ok(told(snapshot, answer, headers))
-    }
-
-    /// Explains instead of deciding. It is counted by itself, and neither compared nor among the decisions.
-    fn explain(&self, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
-        let generation = self.live.current();
-        let snapshot = snapshot_of(generation.as_ref())?;
-        self.prepare();
-        let answer = read(body, self.limits.json_depth_max, &self.tally)
-            .and_then(|root| authzen::explain(snapshot, &root, &self.tally));
         Ok(told(snapshot, answer, headers))
     }
 
