@@ -43,7 +43,7 @@ pub use catalog::{ActionListing, EntityListing};
 pub use decide::{Asking, Cause, Comparison, Decision, Effect, PolicyError};
 pub use explain::{
     Asked, ChangeKind, Choice, Clause, Dropped, Explanation, FactName, Judged, Named, Outcome, Path, Remedy, Seen,
-    Source, Step, Unknown, Value, WhyDropped,
+    Shared, Source, Step, Unknown, Value, WhyDropped, WithoutFirst,
 };
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, Severity};

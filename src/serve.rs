@@ -13,6 +13,7 @@ mod callers;
 mod compare;
 mod connections;
 mod explain;
+mod explaining;
 mod framing;
 mod guard;
 mod listen;

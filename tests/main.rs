@@ -28,6 +28,7 @@ mod directory_laws;
 mod edits;
 mod engine_laws;
 mod explain;
+mod explain_roots;
 mod explaining;
 mod growth;
 mod hostile;

@@ -373,6 +373,16 @@ pub const SETTINGS: &[Setting] = &[
         read: |s, text| number(text, 1, 1_000_000).map(|n| s.serve.callers.failures_per_second_max = n),
     },
     Setting {
+        key: "limits.explanations_max",
+        help: "explanations at once; default 0, one for each two threads that answer",
+        read: |s, text| number(text, 0, 100_000).map(|n| s.serve.limits.explanations_max = n),
+    },
+    Setting {
+        key: "limits.explanation_timeout_ms",
+        help: "for one explanation, in milliseconds; default 2000",
+        read: |s, text| millis(text).map(|time| s.serve.limits.explanation_timeout = time),
+    },
+    Setting {
         key: "limits.connections_max",
         help: "open connections, at most the process's open files less 64; default 10000",
         read: |s, text| number(text, 1, 1_000_000).map(|n| s.serve.limits.connections_max = n),

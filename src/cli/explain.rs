@@ -59,7 +59,7 @@ fn document(args: &ExplainArgs) -> Result<ExplainDocument, u8> {
 
 fn shown(document: &ExplainDocument, format: Format) -> String {
     match format {
-        Format::Json => serde_json::to_string_pretty(document).unwrap_or_default(),
+        Format::Json => render::shown_json(&serde_json::to_string_pretty(document).unwrap_or_default()),
         Format::Text => text(&story::tell(document), Look::of(Stream::Output)),
         Format::Markdown => markdown(&story::tell(document)),
     }

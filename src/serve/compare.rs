@@ -132,6 +132,18 @@ impl Comparisons {
         let _ = self.compare(snapshot, query);
     }
 
+    /// Whether a question is denied whatever its policies say: it is of a kind that is, or, where both are asked before
+    /// each answer, they disagree on it now.
+    ///
+    /// # Errors
+    /// Those of [`Snapshot::decide`].
+    pub(super) fn refuses(&self, snapshot: &Snapshot, query: &Query<'_>) -> Result<bool, Problem> {
+        if self.before_answer && self.one_in > 0 && !self.distrusts(snapshot, query) {
+            self.compare(snapshot, query)?;
+        }
+        Ok(self.distrusts(snapshot, query))
+    }
+
     /// Kinds of questions that are denied.
     pub(super) fn distrusted(&self) -> Vec<RequestEnvironment> {
         self.distrusted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

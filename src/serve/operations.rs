@@ -83,6 +83,7 @@ async fn status(State(service): State<Arc<Service>>) -> Response {
             "allowed": count(&tally.allowed),
             "denied": count(&tally.denied),
             "explained": count(&tally.explained),
+            "explanations_refused": count(&tally.explanations_refused),
             "problems": count(&tally.problems),
             "refused": count(&tally.refused),
             "panics": count(&tally.panics),
