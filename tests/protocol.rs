@@ -703,6 +703,7 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_has_done() {
     assert_eq!(
         keys(&status),
         [
+            "callers",
             "comparisons",
             "connections",
             "live",
@@ -710,6 +711,7 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_has_done() {
             "pending",
             "policy_errors",
             "requests",
+            "scim",
             "searches",
             "version"
         ]
