@@ -5,5 +5,6 @@ pub mod callers;
 pub mod cli;
 pub mod directory;
 pub mod engine;
+pub mod scim;
 pub mod serve;
 pub mod store;

@@ -135,6 +135,11 @@ const SHOWN: &[(&str, [&str; 3], &str)] = &[
         "",
     ),
     ("deactivated", ["user:bo@example.com", "read", "datastore:holidays"], ""),
+    (
+        "deactivated-and-its-teams",
+        ["user:bo@example.com", "runOperation", "datastore:ledger"],
+        "",
+    ),
     ("automation-logs-in", ["serviceuser:provisioner", "logIn", "platform:main"], ""),
     // Allows.
     (

@@ -9,11 +9,15 @@ use crate::support::repository;
 const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("directory", &["engine"]),
+    ("scim", &["directory"]),
     ("store", &["engine", "directory"]),
     ("callers", &[]),
-    ("serve", &["engine", "directory", "store", "callers"]),
-    ("app", &["engine", "directory", "store", "callers", "serve", "app"]),
-    ("cli", &["engine", "directory", "store", "callers", "serve", "app", "cli"]),
+    ("serve", &["engine", "directory", "scim", "store", "callers"]),
+    ("app", &["engine", "directory", "scim", "store", "callers", "serve", "app"]),
+    (
+        "cli",
+        &["engine", "directory", "scim", "store", "callers", "serve", "app", "cli"],
+    ),
 ];
 
 /// What a room must do without, besides other rooms.
@@ -35,6 +39,19 @@ const ABSENT: &[(&str, &[&str])] = &[
     (
         "directory",
         &["tokio", "axum", "hyper", "tracing", "std::fs", "cedar_policy", "notify"],
+    ),
+    (
+        "scim",
+        &[
+            "tokio",
+            "axum",
+            "hyper",
+            "tracing",
+            "std::fs",
+            "std::time",
+            "cedar_policy",
+            "notify",
+        ],
     ),
     ("store", &["axum", "hyper"]),
     (

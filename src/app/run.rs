@@ -147,7 +147,8 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
     };
     if !management.listeners.is_empty() {
         let writer = loader.as_ref().map(Loader::writer).ok_or(StartError::NothingToChange)?;
-        management.routes = serve::admin_routes(live.clone(), writer, &serving.limits);
+        let scim = serve::scim_routes(live.clone(), writer.clone(), settings.scim.clone(), serving.alarm.clone());
+        management.routes = serve::admin_routes(live.clone(), writer, &serving.limits).merge(scim);
     }
     let server = serve::serve_all(listeners, management, live.clone(), &serving)?;
     Ok(Running {

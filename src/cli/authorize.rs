@@ -23,7 +23,7 @@ pub(super) fn run(args: &AuthorizeArgs) -> u8 {
         Ok(snapshot) => snapshot,
         Err(faults) => {
             for fault in &faults {
-                print_error(&render::fault(fault, Stream::Error));
+                super::print_drawn(&render::fault(fault, Stream::Error));
             }
             return FAILURE;
         }

@@ -50,7 +50,7 @@ fn document(args: &ExplainArgs) -> Result<ExplainDocument, u8> {
         return authorize::ask(&args.question, depth_max, |query| sidecar.explain(query)).map_err(told);
     }
     let snapshot = check::compile(&args.root, &settings).map_err(|faults| {
-        faults.iter().for_each(|fault| print_error(&render::fault(fault, Stream::Error)));
+        faults.iter().for_each(|fault| super::print_drawn(&render::fault(fault, Stream::Error)));
         FAILURE
     })?;
     let explain = |query: &Query<'_>| explain_document(&snapshot, query);
@@ -59,7 +59,7 @@ fn document(args: &ExplainArgs) -> Result<ExplainDocument, u8> {
 
 fn shown(document: &ExplainDocument, format: Format) -> String {
     match format {
-        Format::Json => serde_json::to_string_pretty(document).unwrap_or_default(),
+        Format::Json => render::shown_json(&serde_json::to_string_pretty(document).unwrap_or_default()),
         Format::Text => text(&story::tell(document), Look::of(Stream::Output)),
         Format::Markdown => markdown(&story::tell(document)),
     }

@@ -21,9 +21,11 @@ use clap::Args;
 use super::source::Failed;
 use super::{RootArgs, pair};
 
+pub(super) use super::render::shown;
 pub(super) use access::{AccessArgs, run as access};
+pub(super) use listing::colour;
 pub(super) use matrix::{MatrixArgs, run as matrix};
-pub(super) use table::{Colour, Table, shown};
+pub(super) use table::{Colour, Table, Tone};
 pub(super) use what_can::{WhatCanArgs, run as what_can};
 pub(super) use who_can::{WhoCanArgs, run as who_can};
 

@@ -79,7 +79,7 @@ async fn greet(live: Arc<Live>, world: World, addresses: Vec<Address>, admin: Ve
         () = waiting => {
             if let Some(pending) = live.status().pending {
                 for fault in pending.faults.iter().take(20) {
-                    print_error(&render::fault(fault, render::Stream::Error));
+                    super::print_drawn(&render::fault(fault, render::Stream::Error));
                 }
                 print_error("nothing is served yet: mend the files, and they are loaded at once");
             }

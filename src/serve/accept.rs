@@ -190,7 +190,7 @@ where
     let own = &*admitted.connection;
     let io = TokioIo::new(Strict::new(stream, own));
     let limits = service.limits;
-    let (service, door) = (&*service, &*door);
+    let (service, door) = (&service, &*door);
     let served = http1::Builder::new()
         .max_headers(limits.headers_max)
         .max_buf_size(limits.header_bytes_max.max(8 << 10))

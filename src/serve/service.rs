@@ -25,11 +25,13 @@ use super::authzen::{self, Answer, BatchRules, Batched, Inherit, Metadata};
 use super::callers::{CallerSettings, Callers};
 use super::compare::{CompareSettings, Comparisons};
 use super::connections::{Connection, Connections, Patience, Phase};
+use super::explaining::Explaining;
 use super::guard::{Head, Hosts, nothing_here};
 use super::operations;
 use super::quiet::poll_frame;
 use super::reply::{self, Body, Problem};
 use super::routes::{Asked, ROUTES, Route, To};
+use super::scim::Alarm;
 use super::searches::{SearchSettings, Searches};
 use super::tally::{Tally, add};
 use crate::engine::Snapshot;
@@ -58,10 +60,16 @@ pub struct Limits {
     pub search_results_max: usize,
     /// Entities that are looked at for one answer to a search.
     pub search_looks_max: usize,
+    /// Time that one answer to a search is looked for.
+    pub search_time: Duration,
     /// Searches at once; 0 for four on each thread that answers.
     pub searches_max: usize,
     /// Bytes of a body on the management listener.
     pub admin_body_bytes_max: usize,
+    /// Explanations at once; 0 for one for each two threads that answer.
+    pub explanations_max: usize,
+    /// For one explanation; what has been found by then is told.
+    pub explanation_timeout: Duration,
     /// Open connections. Never more than the process may have open files, less a reserve of 64.
     pub connections_max: usize,
     /// Bytes of a request's head.
@@ -89,8 +97,11 @@ impl Default for Limits {
             batch_items_max: 1_000,
             search_results_max: 1_000,
             search_looks_max: 1_000_000,
+            search_time: Duration::from_secs(10),
             searches_max: 0,
             admin_body_bytes_max: 8 << 20,
+            explanations_max: 0,
+            explanation_timeout: Duration::from_secs(2),
             connections_max: 10_000,
             header_bytes_max: 16 << 10,
             headers_max: 64,
@@ -122,6 +133,8 @@ pub struct ServeSettings {
     pub explains: bool,
     /// Who may call.
     pub callers: CallerSettings,
+    /// Where mass deactivations by directory sync are counted.
+    pub alarm: Arc<Alarm>,
     /// Called before each decision and each search, for tests of what happens when one breaks off.
     pub before_decision: Option<fn()>,
 }
@@ -143,7 +156,9 @@ pub struct Service {
     batch: BatchRules,
     explains: bool,
     pub(super) callers: Callers,
+    pub(super) alarm: Arc<Alarm>,
     pub(super) searches: Searches,
+    pub(super) explaining: Explaining,
     router: OnceLock<Router>,
 }
 
@@ -229,7 +244,9 @@ impl Service {
             },
             explains: settings.explains,
             callers: Callers::new(&settings.callers),
+            alarm: settings.alarm.clone(),
             searches: Searches::new(&settings.search, &limits)?,
+            explaining: Explaining::new(&limits),
             router: OnceLock::new(),
         });
         let router = operations::router(&service);
@@ -247,7 +264,7 @@ impl Service {
 
     /// Answers one request.
     pub(super) async fn respond(
-        &self,
+        self: &Arc<Self>,
         door: &Door,
         connection: &Connection,
         mut request: Request<Incoming>,
@@ -279,7 +296,7 @@ impl Service {
                     match asked {
                         Asked::Decision(Ask::One) => self.decide(&body, headers),
                         Asked::Decision(Ask::Batch) => Box::pin(self.decide_all(&body, headers)).await,
-                        Asked::Explanation => self.explain(&body, headers),
+                        Asked::Explanation => Box::pin(self.explain(body, headers)).await,
                         Asked::Search(searched) => Box::pin(self.search(searched, &body, headers)).await,
                     }
                 }
@@ -397,16 +414,6 @@ impl Service {
         let snapshot = snapshot_of(generation.as_ref())?;
         self.prepare();
         let answer = evaluated(snapshot, body, self.limits.json_depth_max, &self.tally);
-        Ok(told(snapshot, answer, headers))
-    }
-
-    /// Explains instead of deciding. It is counted by itself, and neither compared nor among the decisions.
-    fn explain(&self, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
-        let generation = self.live.current();
-        let snapshot = snapshot_of(generation.as_ref())?;
-        self.prepare();
-        let answer = read(body, self.limits.json_depth_max, &self.tally)
-            .and_then(|root| authzen::explain(snapshot, &root, &self.tally));
         Ok(told(snapshot, answer, headers))
     }
 

@@ -163,7 +163,7 @@ pub struct RoleChange {
 #[derive(Clone, Debug)]
 pub enum Refusal {
     /// The policies do not let the actor do it.
-    Denied(Denied),
+    Denied(Box<Denied>),
     /// A rule that no policy can hold.
     Rule {
         /// Such as `R10`.

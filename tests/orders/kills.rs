@@ -90,7 +90,6 @@ fn a_writer_killed_at_any_moment_leaves_whole_changes() {
             ])
             .env(VICTIM, root.path())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .expect("a process");
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -101,7 +100,7 @@ fn a_writer_killed_at_any_moment_leaves_whole_changes() {
                 told.extend(line.rsplit_once("many ").or(line.rsplit_once("single ")).map(|_| line.clone()));
             }
         };
-        read(4 + (random >> 60) as usize, &mut told);
+        read(6 + (random >> 60) as usize, &mut told);
         let moment = Duration::from_micros(random >> 33 & 0x3fff);
         let since = Instant::now();
         while since.elapsed() < moment {
@@ -116,6 +115,10 @@ fn a_writer_killed_at_any_moment_leaves_whole_changes() {
         let number = |line: &String, what: &str| Some(line.rsplit_once(what)?.1.parse::<usize>().expect("a number"));
         let name = &directory.team(TEAM).expect("the team").name;
         let round: usize = name.strip_prefix("round ").expect("a round").parse().expect("a number");
+        assert!(
+            told.iter().any(|line| line.contains("many ")),
+            "kill {kill}: the writer did not write"
+        );
         let answered = told.iter().filter_map(|line| number(line, "many ")).max().unwrap_or_default();
         assert!(
             round == answered || round == answered + 1,

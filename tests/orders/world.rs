@@ -32,6 +32,9 @@ impl World {
         settle(&mut settings);
         let live = Arc::new(Live::default());
         let loader = Loader::start(settings, live.clone()).expect("a loader");
+        while live.current().is_none() {
+            std::thread::yield_now();
+        }
         Self {
             writer: loader.writer(),
             _loader: loader,
@@ -85,7 +88,11 @@ impl World {
 
 /// The directory that the files of a root say, read by somebody else.
 pub fn fresh(root: &Path) -> Arc<Directory> {
-    let tree = read(root, &FileLimits::default());
+    let mut tree = read(root, &FileLimits::default());
+    while tree.moved {
+        // Somebody is writing just now, or finishes what was not finished.
+        tree = read(root, &FileLimits::default());
+    }
     let compiled = load(&tree, &Default::default(), None);
     compiled.unwrap_or_else(|faults| panic!("{:?}", faults.first())).directory
 }

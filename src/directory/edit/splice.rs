@@ -74,7 +74,7 @@ impl Splices {
         self.puts.sort_by_key(|put| put.0);
         let mut written = String::with_capacity(text.len() + 64);
         let (mut at, mut puts) = (0, self.puts.into_iter().peekable());
-        for cut in merged.into_iter().chain([text.len()..text.len()]) {
+        for cut in merged.into_iter().chain(std::iter::once(text.len()..text.len())) {
             while let Some((offset, words)) = puts.next_if(|put| put.0 <= cut.start) {
                 written.push_str(text.get(at..offset)?);
                 written.push_str(&words);

@@ -178,8 +178,7 @@ impl Task {
             outcome: match taken.outcome {
                 Ok(applied) if applied.changes() => Err(Refused {
                     refusal: refusal.clone(),
-                    before: applied.before,
-                    after: applied.after,
+                    told: Box::new((applied.before, applied.after)),
                 }),
                 other => other,
             },
@@ -256,7 +255,7 @@ impl Task {
             .map(|taken| {
                 let (before_entry, after_entry, refusal) = match &taken.outcome {
                     Ok(applied) => (&applied.before, &applied.after, None),
-                    Err(refused) => (&refused.before, &refused.after, Some(&refused.refusal)),
+                    Err(refused) => (&refused.told.0, &refused.told.1, Some(&refused.refusal)),
                 };
                 Line {
                     order: &taken.waiting.order,

@@ -32,16 +32,15 @@ impl Applied {
 #[derive(Debug)]
 pub(in crate::store) struct Refused {
     pub(in crate::store) refusal: Refusal,
-    pub(in crate::store) before: Option<Json>,
-    pub(in crate::store) after: Option<Json>,
+    /// The entry before and after.
+    pub(in crate::store) told: Box<(Option<Json>, Option<Json>)>,
 }
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self {
             refusal,
-            before: None,
-            after: None,
+            told: Box::default(),
         }
     }
 }
@@ -107,8 +106,7 @@ impl Batch {
         let (before, after) = told::tell(&difference, &self.directory);
         let refused = |refusal| Refused {
             refusal,
-            before: before.clone(),
-            after: after.clone(),
+            told: Box::new((before.clone(), after.clone())),
         };
         rules::check_difference(&self.directory, order, &difference).map_err(refused)?;
         questions::ask(&live.snapshot, order, &difference).map_err(refused)?;

@@ -62,7 +62,7 @@ pub(super) fn ask(snapshot: &Snapshot, order: &Order, difference: &Difference) -
         // What cannot be asked is not allowed.
         let decision = snapshot.decide(&query).ok();
         if !decision.as_ref().is_some_and(Decision::is_allowed) {
-            return Err(Refusal::Denied(denied(snapshot, principal, &question, decision)));
+            return Err(Refusal::Denied(Box::new(denied(snapshot, principal, &question, decision))));
         }
     }
     Ok(())
