@@ -770,7 +770,11 @@ impl Walker<'_> {
             // A file that an editor made and removed meanwhile. Anything else that cannot be looked at may be a
             // directory of prohibitions.
             Err(_) if !kind.takes(name) && is_gone(path) => {}
-            Err(error) => self.fault(name, &error),
+            Err(error) => {
+                // What was listed and is gone was removed just now: there is something to look at again.
+                self.tree.moved |= is_gone(path);
+                self.fault(name, &error);
+            }
         }
     }
 
