@@ -18,6 +18,7 @@ mod access_model;
 mod admin;
 mod bad_requests;
 mod bench_command;
+mod callers;
 mod clinic;
 mod clinic_cases;
 mod command_line;

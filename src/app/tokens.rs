@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -180,6 +180,9 @@ pub fn change_tokens<T>(
     change: impl FnOnce(&mut Callers) -> Result<T, TokenError>,
 ) -> Result<T, TokensError> {
     let failed = |error: io::Error| TokensError::Io(path.to_owned(), error);
+    // What a link leads to is replaced, and not the link.
+    let linked = fs::canonicalize(path);
+    let path = linked.as_deref().unwrap_or(path);
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -197,6 +200,12 @@ pub fn change_tokens<T>(
         .mode(0o600)
         .open(&fresh)
         .and_then(|mut file| {
+            // Whoever serves reads it afterwards too, if somebody else makes a token for them.
+            if let Ok(before) = fs::metadata(path)
+                && (before.uid(), before.gid()) != file.metadata().map(|made| (made.uid(), made.gid()))?
+            {
+                fchown(&file, Some(before.uid()), Some(before.gid()))?;
+            }
             file.write_all(callers.to_text().as_bytes())?;
             file.sync_all()?;
             fs::rename(&fresh, path)?;

@@ -16,13 +16,16 @@ use super::{FAILURE, Format, SUCCESS, complete, print, print_error};
 use crate::app::{TOKENS_FILE, World, change_tokens, read_tokens};
 use crate::callers::{Principal, Scope, Token};
 
+/// The longest time that a token is made for: a hundred years, nearly.
+const DAYS_MAX: u32 = 36_500;
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "The tokens of a root stand in its `tokens.json`, or in the file that `callers.tokens_file` names: \
                         hashes, not the tokens. A running sidecar takes up a change of that file at once. To change a \
                         token without a failed request, make a second one, give it to the caller, and revoke the first.\n\n\
                         Exit codes: 0 done, 1 the file or the name has a fault, 2 wrong usage or settings.\n\n\
-                        Examples:\n  gatepost token create okta --principal serviceuser:directory-sync --scope scim --days 90\n  \
+                        Examples:\n  gatepost token create okta --principal serviceuser:directory-sync --scope scim --expires 90d\n  \
                         gatepost token list\n  gatepost token revoke okta"
 )]
 pub(super) struct TokenArgs {
@@ -53,11 +56,11 @@ struct CreateArgs {
     #[arg(long = "scope", value_name = "SCOPE", required = true)]
     scopes: Vec<Scope>,
     /// After how many days it ends.
-    #[arg(long, value_name = "DAYS", conflicts_with = "expires", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(long, value_name = "DAYS", conflicts_with = "expires", value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
     days: Option<u32>,
-    /// When it ends: `2027-01-31T00:00:00Z`. Without it and `--days`, it does not.
-    #[arg(long, value_name = "TIME")]
-    expires: Option<DateTime<Utc>>,
+    /// When it ends: `90d` for days from now, or `2027-01-31T00:00:00Z`. Without it and `--days`, it does not.
+    #[arg(long, value_name = "TIME", value_parser = expiry)]
+    expires: Option<Expiry>,
     /// How to show it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -78,6 +81,33 @@ struct RevokeArgs {
     name: String,
     #[command(flatten)]
     root: NamedRootArgs,
+}
+
+/// When a token ends.
+#[derive(Clone, Copy, Debug)]
+enum Expiry {
+    Days(u32),
+    At(DateTime<Utc>),
+}
+
+impl Expiry {
+    fn from(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Days(days) => now + TimeDelta::days(i64::from(days)),
+            Self::At(time) => time,
+        }
+    }
+}
+
+fn expiry(text: &str) -> Result<Expiry, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
+    match days.filter(|days| (1..=DAYS_MAX).contains(days)) {
+        Some(days) => Ok(Expiry::Days(days)),
+        None => text
+            .parse()
+            .map(Expiry::At)
+            .map_err(|_| format!("write days, from `1d` to `{DAYS_MAX}d`, or a time such as `2027-01-31T00:00:00Z`")),
+    }
 }
 
 impl ValueEnum for Scope {
@@ -121,7 +151,7 @@ fn create(args: &CreateArgs) -> Result<u8, Failed> {
     };
     let path = file(&args.root)?;
     let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap_or_default();
-    let expires = args.expires.or_else(|| args.days.map(|days| now + TimeDelta::days(i64::from(days))));
+    let expires = args.expires.or(args.days.map(Expiry::Days)).map(|expiry| expiry.from(now));
     let principal = Principal { entity_type, id };
     let secret = change_tokens(&path, |callers| {
         callers.create(&args.name, principal, &args.scopes, now, expires)

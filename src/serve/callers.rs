@@ -98,7 +98,7 @@ impl Callers {
             Some(if last & !0xffff_ffff == now { last + 1 } else { now + 1 })
         });
         let before = counted.unwrap_or(now);
-        before & !0xffff_ffff != now || before as u32 <= self.settings.failures_per_second_max
+        before & !0xffff_ffff != now || (before as u32) < self.settings.failures_per_second_max
     }
 }
 

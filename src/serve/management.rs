@@ -1,8 +1,11 @@
 //! The listener of those who change things. Every request on it has a token; its routes are nowhere else, and those of
 //! the decision listener are not here.
 
+use std::panic::AssertUnwindSafe;
+
 use axum::Router;
 use axum::response::IntoResponse;
+use futures_util::FutureExt;
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
@@ -100,9 +103,14 @@ impl Service {
                 parts.extensions.insert(caller);
                 parts.extensions.insert(id.clone());
                 let request = Request::from_parts(parts, axum::body::Body::from(body));
-                match routes.clone().oneshot(request).await {
-                    Ok(response) => response.map(Either::Right),
-                    Err(never) => match never {},
+                match AssertUnwindSafe(routes.clone().oneshot(request)).catch_unwind().await {
+                    Ok(Ok(response)) => response.map(Either::Right),
+                    Ok(Err(never)) => match never {},
+                    Err(_) => {
+                        add(&self.tally.panics);
+                        tracing::error!("a change broke off inside; this is a mistake in gatepost");
+                        tell(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error"), told, &id)
+                    }
                 }
             }
             Err(problem) => tell(problem, told, &id),
@@ -133,6 +141,8 @@ fn tell(problem: Problem, told: Told, id: &RequestId) -> Response<Body> {
                 StatusCode::UNAUTHORIZED => ("unauthorized", "no good token"),
                 StatusCode::FORBIDDEN if message.contains("scope") => ("scope", "the token is good for other things"),
                 StatusCode::TOO_MANY_REQUESTS => ("too-many-failures", "too many requests without a good token"),
+                StatusCode::INTERNAL_SERVER_ERROR => ("mistake", "a mistake in gatepost"),
+                StatusCode::SERVICE_UNAVAILABLE => ("busy", "too much is under way"),
                 StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "the body is too large"),
                 _ => ("request", "the request cannot be read"),
             };

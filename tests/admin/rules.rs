@@ -193,7 +193,11 @@ async fn people_are_not_made_by_hand() {
         ("ana", "DELETE retired-users/gone@example.com", "", 404, "", ""),
     ]).await;
     let root = Root::bundled();
-    root.write("entities/zz.yaml", "users:\n  new@example.com: { role: Member }\nretired_users: [gone@example.com]\n");
+    root.write("entities/zz.yaml", "users:\n  new@example.com: { role: Member }\n");
+    root.write(
+        "entities/managed/retired_users/c1.json",
+        "{\"retired_users\": {\n\"gone@example.com\": {}\n}}\n",
+    );
     tell_on("R9", root, &[
         // A new account is a Member, active, and in Public.
         ("ana", "GET users/new@example.com", "", 200, "", "user:new@example.com logIn main allow; user:new@example.com read holidays allow; user:new@example.com read ledger deny"),
