@@ -40,7 +40,7 @@ benchmarks:
 
 # The long forms of shortened loops.
 soak:
-    GATEPOST_ROUNDS=1000 GATEPOST_LAWS_WORLDS=10000 cargo test --release --locked
+    GATEPOST_ROUNDS=1000 GATEPOST_LAWS_WORLDS=10000 GATEPOST_EDITS_CASES=20000 cargo test --release --locked
 
 # Needs nightly and cargo-fuzz.
 fuzz target="evaluation_body" seconds="3600":

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, Instant, SystemTime};
 
-use gatepost::directory::{Directory, DocumentChange as Change, Kind};
+use gatepost::directory::{Directory, DocumentChange, Kind};
 use gatepost::engine::{Options, Text};
 use gatepost::store::{self, Compiled, File, Generation, compile_next, load_files};
 
@@ -182,7 +182,7 @@ fn main() {
                 let content = world.users(user % SHARDS, joins);
                 let (name, content) = (content.name, content.content);
                 let started = Instant::now();
-                let change: Change = Text::new(name, content).into();
+                let change: DocumentChange = Text::new(name, content).into();
                 let next =
                     generation(compile_next(&live, std::slice::from_ref(&change), &options).expect("a good change"));
                 took[side].push(started.elapsed().as_secs_f64() * 1e3);

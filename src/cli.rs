@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod complete;
 mod completions;
+mod directory;
 mod explain;
 mod html;
 mod init;
@@ -16,10 +17,12 @@ mod render;
 mod serve;
 mod sidecar;
 mod source;
+mod token;
 mod wait;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -37,7 +40,7 @@ const SUCCESS: u8 = 0;
 const FAILURE: u8 = 1;
 /// The command line or the settings are wrong. clap uses the same.
 const USAGE: u8 = 2;
-/// `authorize`, `explain`: the answer is deny. Lists: there is nothing in them.
+/// `authorize`, `explain`: the answer is deny. Lists: there is nothing in them. Changes: a policy or a rule refuses.
 const DENY: u8 = 3;
 
 /// Policy-as-code authorization beside your application: Cedar policies and an entity store, read from files, asked over
@@ -52,7 +55,7 @@ const DENY: u8 = 3;
                   gatepost authorize demo --principal user:ana@example.com --action viewDatastore --resource datastore:ledger\n  \
                   gatepost who-can write ledger\n  gatepost access carla@example.com\n\n\
                   Exit codes: 0 it worked or is allowed, 1 it failed, 2 the command line or the settings are wrong, \
-                  3 the answer is deny, or a list is empty."
+                  3 the answer is deny, a list is empty, or a change is refused."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -77,6 +80,18 @@ enum Command {
     Access(lists::AccessArgs),
     /// Print who may do what to which resource, as a table, CSV or a page, for an access review.
     Matrix(lists::MatrixArgs),
+    /// Make, list and revoke the tokens of those who change things.
+    Token(token::TokenArgs),
+    /// List, show and change users: people who log in.
+    User(directory::UserArgs),
+    /// List, show and change service users: accounts for automation.
+    ServiceUser(directory::ServiceUserArgs),
+    /// List, show and change teams: who is in them, and what they are granted.
+    Team(directory::TeamArgs),
+    /// List, show and change datastores.
+    Datastore(directory::StoreArgs),
+    /// List, show and change enrichment datastores.
+    EnrichmentDatastore(directory::StoreArgs),
     /// Write a new root to start from.
     Init(InitArgs),
     /// Wait until a sidecar is ready: also a health check for containers.
@@ -153,7 +168,8 @@ struct AuthorizeArgs {
 #[command(
     after_help = "Exit codes: 0 allow, 3 deny, 1 the files or the question have a fault, 2 wrong usage or settings.\n\n\
                   Examples:\n  gatepost explain --principal user:emi@example.com --action runOperation --resource datastore:ledger\n  \
-                  gatepost explain demo --request question.json --format markdown\n\n\
+                  gatepost explain demo --request question.json --format markdown\n  \
+                  gatepost explain --url http://127.0.0.1:8180 --request question.json\n\n\
                   docs/explain.md says how to read it."
 )]
 struct ExplainArgs {
@@ -161,6 +177,10 @@ struct ExplainArgs {
     root: RootArgs,
     #[command(flatten)]
     question: QuestionArgs,
+    /// A running sidecar that explains, if its `explain.enabled` is on: `http://127.0.0.1:8180` or
+    /// `unix:/path/to.sock`. Without it, the explanation is made in this process.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     /// How to show the explanation.
     #[arg(long, value_enum, default_value_t = explain::Format::Text)]
     format: explain::Format,
@@ -283,11 +303,20 @@ impl Arguments {
             Command::WhatCan(args) => lists::what_can(&args),
             Command::Access(args) => lists::access(&args),
             Command::Matrix(args) => lists::matrix(&args),
+            Command::Token(args) => token::run(&args),
+            Command::User(args) => directory::user(&args),
+            Command::ServiceUser(args) => directory::service_user(&args),
+            Command::Team(args) => directory::team(&args),
+            Command::Datastore(args) => directory::datastore(&args),
+            Command::EnrichmentDatastore(args) => directory::enrichment_datastore(&args),
             Command::Init(args) => init::run(&args),
             Command::Wait(args) => wait::run(&args),
             Command::Completions(args) => completions::run(&args),
             Command::Bench(args) => bench::run(&args),
         };
+        if IS_LOST.load(Ordering::Relaxed) && matches!(code, SUCCESS | DENY) {
+            return ExitCode::from(FAILURE);
+        }
         ExitCode::from(code)
     }
 }
@@ -367,14 +396,29 @@ fn settings_help() -> String {
     help
 }
 
-/// Prints to standard output; a reader that has gone is no failure of ours.
+/// Whether something that was to be printed is lost.
+static IS_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints to standard output; a reader that has gone is no failure of ours, and a full disk is.
 fn print(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    use std::io::{ErrorKind, Write};
+    let mut output = std::io::stdout().lock();
+    let written = writeln!(output, "{text}").and_then(|()| output.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+        && !IS_LOST.swap(true, Ordering::Relaxed)
+    {
+        print_error(&format!("cannot write to standard output: {error}"));
+    }
 }
 
-/// Prints to standard error.
+/// Prints to standard error what somebody else's words may stand in: nothing in it moves the cursor.
 fn print_error(text: &str) {
+    print_drawn(&render::shown_lines(text));
+}
+
+/// Prints to standard error what was drawn for a terminal.
+fn print_drawn(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
@@ -382,7 +426,7 @@ fn print_error(text: &str) {
 /// Shows what is wrong with the settings.
 fn refuse_settings(faults: &[Fault]) -> u8 {
     for fault in faults {
-        print_error(&render::fault(fault, render::Stream::Error));
+        print_drawn(&render::fault(fault, render::Stream::Error));
     }
     USAGE
 }

@@ -43,7 +43,7 @@ pub use catalog::{ActionListing, EntityListing};
 pub use decide::{Asking, Cause, Comparison, Decision, Effect, PolicyError};
 pub use explain::{
     Asked, ChangeKind, Choice, Clause, Dropped, Explanation, FactName, Judged, Named, Outcome, Path, Remedy, Seen,
-    Source, Step, Unknown, Value, WhyDropped,
+    Shared, Source, Step, Unknown, Value, WhyDropped, WithoutFirst,
 };
 pub(crate) use fault::nearest;
 pub use fault::{Fault, Faults, Severity};
@@ -53,7 +53,7 @@ pub use listing::RequestEnvironment;
 pub use options::{ErringForbid, Evaluator, Options, RequestProperties, ShortNames, UnknownParents};
 pub use policies::PolicyInfo;
 pub use query::{Action, Entity, OwnedQuery, Part, Problem, Query};
-pub use search::{Going, Search, Sought};
+pub use search::{ActionSearch, Going, Search, Sought};
 pub use snapshot::{Counts, Example, Snapshot};
 pub use sources::{Difference, Later, Moved, Progress, Record, Sources};
 pub use text::{Place, Span, Text};

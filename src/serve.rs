@@ -7,23 +7,31 @@
 //! Deliberately absent: files.
 
 mod accept;
+mod admin;
 mod authzen;
+mod callers;
 mod compare;
 mod connections;
 mod explain;
+mod explaining;
 mod framing;
 mod guard;
 mod listen;
+mod management;
 mod operations;
+mod problem;
 mod quiet;
 mod reply;
 mod routes;
+mod scim;
 mod searches;
 mod service;
 mod tally;
 
-pub use accept::{Server, serve};
+pub use accept::{Server, serve, serve_all};
+pub use admin::{ADMIN_ROUTES, AdminRoute, admin_routes};
 pub use authzen::{CursorKey, OlderCursor, read_question};
+pub use callers::CallerSettings;
 pub use compare::{CompareSettings, Comparisons};
 pub use explain::{
     ChoiceDocument, ClauseDocument, DroppedDocument, EntityDocument, ErrorDocument, ExplainDocument, PathDocument,
@@ -31,7 +39,10 @@ pub use explain::{
 };
 pub use guard::Hosts;
 pub use listen::{Address, BindError, Listener, bind};
+pub use management::Management;
+pub use problem::{FieldProblem, ProblemDocument, ProblemMembers};
 pub use routes::{ROUTES, Route};
+pub use scim::{Alarm, EntityId, ScimSettings, scim_routes};
 pub use searches::{SearchSettings, SearchTally};
 pub use service::{Ask, Limits, ServeSettings, Service, answer};
 pub use tally::Tally;

@@ -131,6 +131,18 @@ fn commands_and_names_complete_in_bash_wherever_it_cuts_words() {
         ("gatepost who-can viewTeam mark\t", "gatepost who-can viewTeam marketing "),
         ("gatepost who-can zzz\t", "gatepost who-can zzz"),
         ("gatepost completions z\t", "gatepost completions zsh "),
+        (
+            "gatepost service-\tdeac\tnight\t",
+            "gatepost service-user deactivate nightly-scan ",
+        ),
+        (
+            "gatepost team add-\tfin\tcarl\t",
+            "gatepost team add-member finance carla@example.com ",
+        ),
+        (
+            "gatepost user join hu\tware\t",
+            "gatepost user join hugo@example.com warehouse ",
+        ),
     ] {
         assert_eq!(bash.becomes(keys), line, "{keys:?}");
     }

@@ -429,10 +429,7 @@ fn an_entry_is_added_like_its_neighbours() {
             "users: # nobody yet\n  new: { name: New One, role: Member }\nteams: {}\n",
         ),
         ("users: {}\n", "users: { new: { name: New One, role: Member } }\n"),
-        (
-            "# nothing yet",
-            "# nothing yet\nusers:\n  new: { name: New One, role: Member }\n",
-        ),
+        ("# nothing yet", "# nothing yet\nusers:\n  new: { name: New One, role: Member }"),
         ("---\n", "---\nusers:\n  new: { name: New One, role: Member }\n"),
         (
             "teams:\n  t:\n    name: T\n",
@@ -649,6 +646,16 @@ fn what_a_person_has_to_edit_is_refused_with_its_place() {
         let found = fault.place.as_ref().expect("a place");
         assert_eq!((found.line, found.column), place, "{old}: {}", fault.message);
     }
+}
+
+#[test]
+fn a_document_of_many_entries_and_comments_is_edited_in_many_places() {
+    let mut old = "# one of many lines\n".repeat(300) + "users:\n";
+    for number in 0..2000 {
+        old.push_str(&format!("  u{number}: {{ role: Member }} # {number}\n"));
+    }
+    let edits: Vec<Edit> = (0..2000).map(|number| active(&format!("u{number}"), false)).collect();
+    assert_eq!(made("x.yaml", &old, &edits), old.replace("Member }", "Member, active: false }"));
 }
 
 fn bundled(name: &str) -> String {

@@ -12,7 +12,7 @@ use gatepost::store::compile_files;
 
 use crate::access_model::{amended, files};
 use crate::model_cases::{AMENDMENTS, CASES, Case};
-use crate::support::{Root, gatepost, question, repository};
+use crate::support::{Process, Root, gatepost, question, repository};
 
 fn document(snapshot: &Snapshot, case: &Case) -> ExplainDocument {
     let context = (!case.context.is_empty()).then(|| Json::read(case.context.as_bytes(), 16).expect("a context"));
@@ -135,6 +135,11 @@ const SHOWN: &[(&str, [&str; 3], &str)] = &[
         "",
     ),
     ("deactivated", ["user:bo@example.com", "read", "datastore:holidays"], ""),
+    (
+        "deactivated-and-its-teams",
+        ["user:bo@example.com", "runOperation", "datastore:ledger"],
+        "",
+    ),
     ("automation-logs-in", ["serviceuser:provisioner", "logIn", "platform:main"], ""),
     // Allows.
     (
@@ -302,4 +307,88 @@ fn who_joins_a_group_takes_along_what_is_in_them() {
     // So it is with whatever a resource refers to.
     let deep = r#"forbid (principal, action, resource) when { resource.owner in Group::"top" };"#;
     assert_eq!(sentences(&format!("{permit}\n{deep}")), [""; 0]);
+}
+
+#[test]
+fn a_sidecar_explains_what_its_root_does() {
+    let root = Root::bundled();
+    let path = root.path().to_str().expect("a path");
+    let socket = root.path().join("run/gatepost.sock");
+    let socket = format!("unix:{}", socket.display());
+    let sidecar = Process::serve(root.path(), &["--set", "explain.enabled=true", "--listen", &socket]);
+    let url = format!("http://{}", sidecar.address);
+    let ready = gatepost().args(["wait", "--address", &sidecar.address.to_string()]).output();
+    assert_eq!(ready.expect("the binary").status.code(), Some(0));
+    for names in [
+        ["user:emi@example.com", "runOperation", "datastore:ledger"],
+        ["user:ana@example.com", "read", "datastore:ledger"],
+        ["user:bo@example.com", "read", "datastore:holidays"],
+        ["usr:ana@example.com", "raed", "datastore:ledger"],
+    ] {
+        let here = explain(&[&ask(&names, "")[..], &[path]].concat());
+        for url in [&url, &socket] {
+            let asked = explain(&[&ask(&names, "")[..], &["--url", url]].concat());
+            assert_eq!(
+                (out(&asked), asked.status.code()),
+                (out(&here), here.status.code()),
+                "{names:?}"
+            );
+        }
+    }
+    // All of a question goes with it: properties of all three, and the context.
+    let mut body: serde_json::Value = serde_json::from_str(&question(
+        ("user", "carla@example.com"),
+        "viewDatastore",
+        ("datastore", "ledger"),
+    ))
+    .expect("JSON");
+    body["context"] = serde_json::json!({ "ip": "127.0.0.1" });
+    for part in ["subject", "action", "resource"] {
+        body[part]["properties"] = serde_json::json!({ "shoe": 43 });
+    }
+    root.write("question.json", &body.to_string());
+    let request = root.path().join("question.json");
+    let request = request.to_str().expect("a readable path");
+    let here = explain(&["--request", request, path, "--format", "json"]);
+    let asked = explain(&["--request", request, "--url", &url, "--format", "json"]);
+    assert_eq!(out(&asked), out(&here));
+    assert_eq!(out(&asked).matches("properties.shoe").count(), 3, "{}", out(&asked));
+
+    let unfit = explain(
+        &[
+            &ask(&["user:ana@example.com", "assignTeams", "user:bo@example.com"], "")[..],
+            &["--url", &url],
+        ]
+        .concat(),
+    );
+    assert_eq!(unfit.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&unfit.stderr).contains("context"), "{unfit:?}");
+    let path_in_url = explain(
+        &[
+            &ask(&["user:a", "read", "datastore:b"], "")[..],
+            &["--url", "https://x"],
+        ]
+        .concat(),
+    );
+    assert_eq!(path_in_url.status.code(), Some(2));
+}
+
+#[test]
+fn a_sidecar_that_does_not_explain_is_told() {
+    let root = Root::bundled();
+    let sidecar = Process::serve(root.path(), &[]);
+    let url = format!("http://{}", sidecar.address);
+    let ready = gatepost().args(["wait", "--address", &sidecar.address.to_string()]).output();
+    assert_eq!(ready.expect("the binary").status.code(), Some(0));
+    let names = ["user:emi@example.com", "runOperation", "datastore:ledger"];
+    let off = explain(&[&ask(&names, "")[..], &["--url", &url]].concat());
+    assert_eq!(off.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&off.stderr);
+    assert!(words.contains("set its `explain.enabled`"), "{words}");
+    let nobody = explain(&[&ask(&names, "")[..], &["--url", "http://127.0.0.1:1"]].concat());
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&nobody.stderr).contains("is a sidecar listening there?"),
+        "{nobody:?}"
+    );
 }

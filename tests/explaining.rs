@@ -1,12 +1,12 @@
 //! Explanations over HTTP: off unless they are switched on, and then those of the engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use gatepost::app::{self, World};
-use gatepost::engine::{Mistake, Options, Query};
+use gatepost::engine::{Mistake, Options, Query, Snapshot, Sources, Text};
 use gatepost::serve::{self, Address, CompareSettings, ExplainDocument, ServeSettings, explain_document};
 use gatepost::store::{Live, compile_files};
-use serde_json::Value;
 
 use crate::support::{Client, EVALUATION, Sidecar, question, settings};
 
@@ -111,11 +111,110 @@ async fn a_distrusted_kind_of_question_is_explained_as_denied() {
     };
     let _server = serve::serve(vec![listener], Arc::new(Live::fixed(snapshot)), &settings).expect("a server");
     let mut client = Client::connect(address).await;
-    assert!(!client.asks(("user", "emi@example.com"), "viewDatastore", ("datastore", "ledger")).await);
-    let body = question(("user", "ana@example.com"), "viewDatastore", ("datastore", "ledger"));
-    let document: Value = client.post(EXPLAIN, &body).await.json();
-    assert_eq!(
-        (&document["decision"], &document["cause"]),
-        (&false.into(), &"distrusted".into())
-    );
+    // Nobody has asked for an evaluation, and this is the question on which the evaluators disagree.
+    let first = question(("user", "emi@example.com"), "viewDatastore", ("datastore", "ledger"));
+    let other = question(("user", "ana@example.com"), "viewDatastore", ("datastore", "ledger"));
+    for body in [first, other] {
+        let document: ExplainDocument =
+            serde_json::from_slice(&client.post(EXPLAIN, &body).await.body).expect("a document");
+        assert_eq!((document.decision, document.cause.as_str()), (false, "distrusted"));
+        // What one evaluator found is no explanation of that.
+        assert!(document.determining_policies.is_empty() && document.nearest_permits.is_empty());
+        assert!(document.paths.is_empty() && document.remedies.is_empty() && document.without_first.is_none());
+    }
+}
+
+/// An explanation that waits inside until it is let go.
+static HELD: (Mutex<Held>, Condvar) = (Mutex::new(Held::Nobody), Condvar::new());
+
+#[derive(Clone, Copy, PartialEq)]
+enum Held {
+    Nobody,
+    One,
+    LetGo,
+}
+
+/// Holds the first that comes.
+fn hold_the_first() {
+    let (state, changed) = &HELD;
+    let mut held = state.lock().expect("a lock");
+    if *held != Held::Nobody {
+        return;
+    }
+    *held = Held::One;
+    changed.notify_all();
+    drop(changed.wait_while(held, |held| *held == Held::One).expect("a lock"));
+}
+
+#[tokio::test]
+async fn decisions_go_on_while_an_explanation_does_and_another_one_has_no_room() {
+    let mut on = settings();
+    on.serve.explains = true;
+    on.serve.limits.explanations_max = 1;
+    on.serve.before_decision = Some(hold_the_first);
+    // This runtime has one thread: what would keep it would keep the decisions too.
+    let sidecar = Sidecar::start(World::BuiltIn, &on).await;
+    let mut clients = [sidecar.client().await, sidecar.client().await];
+    let body = question(("user", "emi@example.com"), "viewDatastore", ("datastore", "ledger"));
+    let [explaining, client] = &mut clients;
+    let first = explaining.post(EXPLAIN, &body);
+    let meanwhile = async {
+        let wait = || {
+            let (state, changed) = &HELD;
+            let held = state.lock().expect("a lock");
+            drop(changed.wait_while(held, |held| *held != Held::One).expect("a lock"));
+        };
+        tokio::task::spawn_blocking(wait).await.expect("an explanation that is held");
+        for _ in 0..20 {
+            assert!(!client.asks(("user", "emi@example.com"), "viewDatastore", ("datastore", "ledger")).await);
+        }
+        let refused = client.post(EXPLAIN, &body).await;
+        assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("1")));
+        let status = client.get("/status").await.json();
+        let counted = (&status["requests"]["explained"], &status["requests"]["explanations_refused"]);
+        assert_eq!(counted, (&0.into(), &1.into()));
+        *HELD.0.lock().expect("a lock") = Held::LetGo;
+        HELD.1.notify_all();
+    };
+    let (answer, ()) = tokio::join!(first, meanwhile);
+    assert_eq!(answer.status, 200);
+    // There is room again.
+    assert_eq!(client.post(EXPLAIN, &body).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_explanation_whose_time_is_over_tells_what_it_has() {
+    let policies: String = (0..2_000)
+        .map(|number| format!("permit (principal in Group::\"g{number}\", action, resource);\n"))
+        .collect();
+    let sources = Sources {
+        schema: vec![Text::new(
+            "schema/s.cedarschema",
+            "entity User in [Group]; entity Group; entity Doc; \
+             action read appliesTo { principal: User, resource: Doc };",
+        )],
+        policies: vec![Text::new("policies/p.cedar", policies)],
+        entities: vec![Text::new(
+            "entities/e.json",
+            r#"[{ "uid": { "type": "User", "id": "ana" }, "attrs": {}, "parents": [] },
+                { "uid": { "type": "Doc", "id": "d" }, "attrs": {}, "parents": [] }]"#,
+        )],
+        ..Sources::default()
+    };
+    let snapshot = Snapshot::compile(&sources, &Options::default()).expect("good sources");
+    let listener = serve::bind(&Address::Tcp(([127, 0, 0, 1], 0).into())).await.expect("a listener");
+    let Address::Tcp(address) = listener.address() else {
+        panic!("an address of TCP")
+    };
+    let mut settings = ServeSettings {
+        explains: true,
+        ..ServeSettings::default()
+    };
+    settings.limits.explanation_timeout = Duration::ZERO;
+    let _server = serve::serve(vec![listener], Arc::new(Live::fixed(snapshot)), &settings).expect("a server");
+    let mut client = Client::connect(address).await;
+    let answer = client.post(EXPLAIN, &question(("User", "ana"), "read", ("Doc", "d"))).await;
+    let document: ExplainDocument = serde_json::from_slice(&answer.body).expect("a document");
+    assert_eq!((document.decision, document.cause.as_str()), (false, "nothing_permits"));
+    assert!(document.unfinished && document.remedies_cut);
 }

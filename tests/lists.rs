@@ -332,7 +332,7 @@ fn a_matrix_for_people_fits_a_page_and_is_the_same_again() {
     );
     let markdown = out(&run(&[&narrow[..], &["--format", "markdown"]].concat()));
     assert!(
-        markdown.contains("| User carla@example.com | - | - | - | read | - | write | - | read | - | - |"),
+        markdown.contains("| User carla&#64;example.com | - | - | - | read | - | write | - | read | - | - |"),
         "{markdown}"
     );
     let one = document(&["matrix", "--action", "viewDatastore", "--resource-type", "datastore"]);
@@ -397,6 +397,35 @@ fn csv_gives_hostile_names_back_and_holds_no_formula() {
         {
             assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell}");
         }
+    }
+}
+
+/// What goes to standard error is read on a terminal too, whoever's words it has.
+#[test]
+fn messages_show_hostile_names_and_obey_none() {
+    let (root, _) = hostile();
+    let path = root.path().to_str().expect("a path");
+    let red = "\u{1b}[31m\u{202e}\u{61c}\u{fff9}\u{e0041}\u{9b}2J";
+    let broken = Root::with(&[(
+        "schema/s.cedarschema",
+        &format!("entity U; entity V = {{ \"{red}\": Nothing }}; // {red}\n"),
+    )]);
+    let refusal = json!({ "error": { "message": red } }).to_string();
+    let url = answers(vec![answer("500 Oops", "", &refusal)]);
+    for arguments in [
+        &["who-can", red, "D:+1", "--root", path][..],
+        &["who-can", "read", &format!("D:{red}"), "--root", path],
+        &["what-can", "\u{1b}[31m", "--root", path],
+        &["access", &format!("{red}:x"), "--root", path],
+        &["matrix", path, "--resource-type", red],
+        &["who-can", "read", "D:x", "--type", "U", "--url", &url],
+        &["check", broken.path().to_str().expect("a path")],
+    ] {
+        let output = run(arguments);
+        let told = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned();
+        assert!(!output.status.success() && told.len() > 10, "{arguments:?}: {told}");
+        let hidden = ['\u{1b}', '\u{202e}', '\u{61c}', '\u{fff9}', '\u{e0041}', '\u{9b}'];
+        assert!(!told.contains(hidden), "{arguments:?}: {told:?}");
     }
 }
 
@@ -661,7 +690,7 @@ fn a_sidecar_gives_the_lists_that_its_root_gives_page_after_page() {
     );
     let what = alone(&["what-can", "user:carla@example.com", "read", "--type", "datastore"]);
     assert!(
-        out(&what).ends_with("\ndatastore (3)\n  holidays\n  ledger\n  payroll\n"),
+        out(&what).contains("\ndatastore (3)\n  holidays\n  ledger\n  payroll\n\nnote: no name was checked: "),
         "{}",
         out(&what)
     );
@@ -684,10 +713,25 @@ fn a_sidecar_gives_the_lists_that_its_root_gives_page_after_page() {
         alone(&["who-can", "raed", "datastore:ledger", "--type", "user"]).status.code(),
         Some(3)
     );
-    // A context that does not fit is told, and is no end.
+    // A context that does not fit is told, and what was not asked is not taken for nothing.
     let unfit = alone(&["what-can", "user:ana@example.com", "assignTeams", "--type", "user"]);
-    assert_eq!(unfit.status.code(), Some(3));
-    assert!(out(&unfit).contains("note: `assignTeams` was not asked: "), "{}", out(&unfit));
+    assert_eq!(unfit.status.code(), Some(1));
+    assert!(err(&unfit).starts_with("`assignTeams` was not asked: "), "{}", err(&unfit));
+    let some = [
+        "access",
+        "user:ana@example.com",
+        "--type",
+        "user",
+        "--action",
+        "assignTeams",
+        "--action",
+        "viewAccount",
+    ];
+    assert!(
+        out(&alone(&some)).contains("note: `assignTeams` was not asked: "),
+        "{}",
+        out(&alone(&some))
+    );
 }
 
 #[test]
@@ -765,6 +809,12 @@ fn what_is_no_search_is_told_and_not_taken_for_an_empty_list() {
         ),
         (vec![answer("200 OK", "", more)], "answers with the same page again and again"),
         (
+            ["a", "b", "a"]
+                .map(|token| answer("200 OK", "", &more.replace(r#""a""#, &format!("\"{token}\""))))
+                .to_vec(),
+            "answers with the same page again and again",
+        ),
+        (
             vec![
                 answer("200 OK", "gatepost-revision: old\r\n", more),
                 answer("200 OK", "gatepost-revision: new\r\n", r#"{"results":[]}"#),
@@ -780,6 +830,152 @@ fn what_is_no_search_is_told_and_not_taken_for_an_empty_list() {
     }
 }
 
+/// A sidecar's refusal of a context is about one action. What anybody else refuses is no answer at all.
+#[test]
+fn what_could_not_be_asked_is_not_told_as_nobody() {
+    let refused = |headers: &str, message: &str| {
+        answer(
+            "400 Bad Request",
+            headers,
+            &json!({ "error": { "status": 400, "message": message } }).to_string(),
+        )
+    };
+    let ours = "gatepost-revision: some\r\n";
+    let url = |response: String| answers(vec![response]);
+    let (context, host) = (
+        refused(ours, "context.teams: required, and missing"),
+        refused("", "host: unknown"),
+    );
+    let typed = refused(ours, "subject.type: required, and missing");
+    for (url, told) in [
+        (
+            url(context),
+            "`read` was not asked: context.teams: required, and missing; a context is given with --context",
+        ),
+        (
+            url(host),
+            " answers 400 Bad Request at /access/v1/search/subject: host: unknown",
+        ),
+        (
+            url(typed),
+            " answers 400 Bad Request at /access/v1/search/subject: subject.type: required, and missing",
+        ),
+        (
+            url(answer("400 Bad Request", ours, "<html>")),
+            " answers 400 Bad Request at /access/v1/search/subject",
+        ),
+    ] {
+        let output = run(&["who-can", "read", "datastore:ledger", "--type", "user", "--url", &url]);
+        assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{told}");
+        assert!(err(&output).contains(told), "{told}: {}", err(&output));
+    }
+    // The same of files.
+    for arguments in [
+        &["who-can", "assignTeams", "user:carla@example.com"][..],
+        &["what-can", "ana@example.com", "assignTeams"],
+        &["access", "ana@example.com", "--action", "assignTeams"],
+        &["matrix", "--action", "assignTeams"],
+    ] {
+        let output = run(arguments);
+        assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{arguments:?}");
+        assert!(
+            err(&output).starts_with("`assignTeams` was not asked: "),
+            "{arguments:?}: {}",
+            err(&output)
+        );
+    }
+}
+
+#[test]
+fn a_name_that_nothing_could_check_is_told_as_such() {
+    let root = Root::bundled();
+    let sidecar = Process::serve(root.path(), &[]);
+    let url = format!("http://{}", sidecar.address);
+    assert_eq!(run(&["wait", "--address", &sidecar.address.to_string()]).status.code(), Some(0));
+    let ask = ["who-can", "raed", "datastore:ledger", "--type", "user", "--url", &url];
+    let output = run(&ask);
+    assert_eq!(output.status.code(), Some(3), "{}", out(&output));
+    assert!(out(&output).contains("note: no name was checked: "), "{}", out(&output));
+    let path = root.path().to_str().expect("a path");
+    let output = run(&[&ask[..], &["--root", path]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("did you mean `read`?"), "{}", err(&output));
+}
+
+/// An action that wants a context stands in a level, and nobody was asked about it.
+#[test]
+fn an_action_that_was_not_asked_is_neither_given_nor_denied() {
+    let root = Root::with(&[
+        (
+            "schema/s.cedarschema",
+            "entity U, D; action write appliesTo { principal: U, resource: D };
+             action edit in [write] appliesTo { principal: U, resource: D };
+             action sign in [write] appliesTo { principal: U, resource: D, context: { key: String } };",
+        ),
+        (
+            "policies/p.cedar",
+            "permit (principal, action, resource); forbid (principal, action == Action::\"edit\", resource);",
+        ),
+        (
+            "entities/e.json",
+            r#"[{"uid":{"type":"U","id":"u"},"attrs":{},"parents":[]},{"uid":{"type":"D","id":"d"},"attrs":{},"parents":[]}]"#,
+        ),
+    ]);
+    let path = root.path().to_str().expect("a path");
+    for (context, without) in [(None, json!(["edit"])), (Some(r#"{"key":"k"}"#), json!(["edit"]))] {
+        let context: Vec<&str> = context.into_iter().flat_map(|context| ["--context", context]).collect();
+        for arguments in [&["what-can", "u", "--root", path][..], &["access", "u", "--root", path]] {
+            let told = document(&[arguments, &context].concat());
+            assert_eq!(told["resources"][0]["without"], without, "{told}");
+        }
+        let matrix = document(&[&["matrix", path, "--long"], &context[..]].concat());
+        assert!(!matrix.to_string().contains("not sign"), "{matrix}");
+    }
+}
+
+#[test]
+fn a_list_that_could_not_be_written_is_no_success() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+    for arguments in [
+        &["matrix", "--format", "csv"][..],
+        &["who-can", "read", "ledger"],
+        &["access", "ana@example.com"],
+    ] {
+        let child = gatepost().args(arguments).stdout(full()).output();
+        let output = child.expect("the binary runs");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(err(&output).contains("cannot write to standard output: "), "{}", err(&output));
+    }
+}
+
+#[test]
+fn an_account_that_the_store_does_not_have_can_be_asked_about() {
+    let output = run(&["access", "user:nobody"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(run(&["access", "user:nobody", "--absent"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_matrix_tells_which_types_it_leaves_out() {
+    let (all, some) = (document(&["matrix"]), document(&["matrix", "--resource-type", "datastore"]));
+    let is_told = |matrix: &Value| matrix["notes"].to_string().contains("without levels, and so not shown: ");
+    assert!(is_told(&all), "{}", all["notes"]);
+    assert!(!is_told(&some), "{}", some["notes"]);
+    let shown: BTreeSet<String> = named_types(&all["resources"])
+        .into_iter()
+        .chain(named_types(&some["resources"]))
+        .collect();
+    for left_out in ["Platform", "User", "Team"] {
+        assert!(!shown.contains(left_out), "{shown:?}");
+        assert!(all["notes"].to_string().contains(left_out), "{}", all["notes"]);
+    }
+}
+
+fn named_types(resources: &Value) -> BTreeSet<String> {
+    let resources = resources.as_array().expect("resources").iter();
+    resources.map(|resource| resource["type"].as_str().expect("a type").to_owned()).collect()
+}
+
 #[test]
 fn a_sidecar_without_room_is_asked_again() {
     let url = answers(vec![
@@ -787,7 +983,11 @@ fn a_sidecar_without_room_is_asked_again() {
         answer("200 OK", "", r#"{"results":[{"id":"zoe"}]}"#),
     ]);
     let output = run(&["who-can", "read", "datastore:ledger", "--type", "user", "--url", &url]);
-    assert_eq!(out(&output), "who can read datastore ledger\n\nuser (1)\n  zoe\n");
+    let told = out(&output);
+    assert!(
+        told.starts_with("who can read datastore ledger\n\nuser (1)\n  zoe\n\nnote: "),
+        "{told}"
+    );
 }
 
 /// Text in which every revision is the same.

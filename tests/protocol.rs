@@ -703,6 +703,7 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_has_done() {
     assert_eq!(
         keys(&status),
         [
+            "callers",
             "comparisons",
             "connections",
             "live",
@@ -710,6 +711,7 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_has_done() {
             "pending",
             "policy_errors",
             "requests",
+            "scim",
             "searches",
             "version"
         ]
@@ -719,7 +721,7 @@ async fn operators_are_told_whether_it_lives_is_ready_and_what_it_has_done() {
     assert_eq!(status["policy_errors"], json!({}));
     assert_eq!(
         status["requests"],
-        json!({ "allowed": 2, "denied": 1, "explained": 0, "problems": 3, "refused": 2, "panics": 0 })
+        json!({ "allowed": 2, "denied": 1, "explained": 0, "explanations_refused": 0, "problems": 3, "refused": 2, "panics": 0 })
     );
     assert_eq!(status["connections"]["open"], 1);
     assert_eq!(status["connections"]["refused"], 0);

@@ -1,6 +1,7 @@
 //! Searches by shape: each finds what asking one by one allows, and looks at no more entities than it has to.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gatepost::engine::json::Json;
 use gatepost::engine::{Going, Options, Query, RequestProperties, Snapshot, Sought, Sources, Text};
@@ -296,6 +297,86 @@ fn one_entity_on_both_sides_is_what_the_request_makes_of_it() {
     assert_eq!(found, ["u11"]);
 }
 
+/// What holds of an entity as the request shapes it, whoever the other side is, and so of the entity beside itself.
+#[test]
+fn a_forbid_that_the_request_makes_hold_leaves_nobody() {
+    const PERMITS: [&str; 3] = [
+        "permit (principal, action == Action::\"mind\", resource);",
+        "permit (principal, action == Action::\"mind\", resource) when { principal.role == resource.role };",
+        "permit (principal, action == Action::\"mind\", resource == User::\"u11\");",
+    ];
+    const FORBIDS: [&str; 5] = [
+        "forbid (principal, action == Action::\"mind\", resource) unless { principal.active };",
+        "forbid (principal, action == Action::\"mind\", resource) when { resource.active == false };",
+        "forbid (principal, action == Action::\"mind\", resource);",
+        "forbid (principal == User::\"u11\", action == Action::\"mind\", resource) unless { principal.active };",
+        "forbid (principal, action == Action::\"mind\", resource == User::\"u11\") unless { resource.active };",
+    ];
+    let options = Options {
+        request_properties: [("User".to_owned(), RequestProperties::Override)].into(),
+        ..Options::default()
+    };
+    let properties = Json::read(br#"{"active":false}"#, 4).expect("JSON");
+    for (permit, forbid) in PERMITS.into_iter().flat_map(|permit| FORBIDS.map(|forbid| (permit, forbid))) {
+        let policies = format!("{permit}\n{forbid}");
+        let snapshot = snapshot(&policies, &options);
+        let users: Vec<String> = (0..USERS).map(|number| format!("u{number:02}")).collect();
+        for sought in [Sought::Resources, Sought::Principals] {
+            let mut query = Query::plain(("User", "u11"), "mind", ("User", "u11"));
+            match sought {
+                Sought::Resources => query.principal.properties = Some(&properties),
+                Sought::Principals => query.resource.properties = Some(&properties),
+            }
+            let mut allowed = users.clone();
+            allowed.retain(|id| {
+                let mut query = query;
+                match sought {
+                    Sought::Resources => query.resource.id = id,
+                    Sought::Principals => query.principal.id = id,
+                }
+                snapshot.decide(&query).expect("a good question").is_allowed()
+            });
+            let (found, _) = search(&snapshot, &query, sought);
+            assert_eq!(found, allowed, "{policies}, {sought:?}");
+        }
+    }
+}
+
+/// The same where a type declares its ids, so that one candidate brings all of them.
+#[test]
+fn a_forbid_that_the_request_makes_hold_leaves_no_declared_id() {
+    let sources = Sources {
+        schema: vec![Text::new(
+            "schema/s.cedarschema",
+            "entity Light enum [\"red\", \"green\"];
+             entity User = { active: Bool };
+             action see appliesTo { principal: [Light, User], resource: [Light, User] };",
+        )],
+        policies: vec![Text::new(
+            "policies/p.cedar",
+            "permit (principal, action, resource);
+             forbid (principal, action, resource == Light::\"red\");
+             forbid (principal is Light, action, resource is Light);",
+        )],
+        ..Sources::default()
+    };
+    let options = Options {
+        request_properties: [("Light".to_owned(), RequestProperties::Override)].into(),
+        ..Options::default()
+    };
+    let snapshot = Snapshot::compile(&sources, &options).expect("good sources");
+    let properties = Json::read(b"{}", 4).expect("JSON");
+    let found = |principal: (&str, &str), resource: (&str, &str), sought| {
+        let mut query = Query::plain(principal, "see", resource);
+        query.principal.properties = Some(&properties);
+        query.resource.properties = Some(&properties);
+        search(&snapshot, &query, sought).0
+    };
+    assert_eq!(found(("User", "ana"), ("Light", ""), Sought::Resources), ["green"]);
+    assert!(found(("Light", "red"), ("Light", ""), Sought::Resources).is_empty());
+    assert!(found(("Light", ""), ("Light", "red"), Sought::Principals).is_empty());
+}
+
 #[test]
 fn a_page_begins_behind_the_last_id_of_the_page_before_it() {
     let snapshot = Arc::new(snapshot(
@@ -325,4 +406,127 @@ fn a_page_begins_behind_the_last_id_of_the_page_before_it() {
     while behind.go_on(100, usize::MAX, &mut rest) == Going::On {}
     let expected: Vec<_> = whole.iter().filter(|id| id.as_str() > "d09x").cloned().collect();
     assert_eq!(rest, expected);
+}
+
+/// Documents in number, one user, and a context with long sets.
+fn crowded(policies: &str, docs: usize) -> Snapshot {
+    let schema = "
+        entity User = { active: Bool };
+        entity Doc = { owner: User, open: Bool, rank: Long };
+        action view appliesTo { principal: [User], resource: [Doc],
+                                context: { have: Set<String>, need: Set<String>, approvers: Set<User> } };";
+    let doc = |number: usize| {
+        let owner = json!({ "type": "User", "id": format!("u{number:06}") });
+        let attrs = json!({ "owner": owner, "open": number % 2 == 0, "rank": number });
+        json!({ "uid": { "type": "Doc", "id": format!("d{number:06}") }, "attrs": attrs, "parents": [] })
+    };
+    let sources = Sources {
+        schema: vec![Text::new("schema/s.cedarschema", schema)],
+        policies: vec![Text::new("policies/p.cedar", policies)],
+        entities: vec![Text::new(
+            "entities/e.json",
+            Value::from_iter((0..docs).map(doc)).to_string(),
+        )],
+        ..Sources::default()
+    };
+    Snapshot::compile(&sources, &Options::default()).unwrap_or_else(|faults| panic!("{policies}: {faults}"))
+}
+
+fn long_context(length: usize) -> String {
+    let words: Vec<String> = (0..length).map(|number| format!("word {number:06}")).collect();
+    let users = (0..length).map(|number| json!({ "type": "User", "id": format!("u{number:06}") }));
+    json!({ "have": words, "need": words, "approvers": Value::from_iter(users) }).to_string()
+}
+
+/// The shortest of some turns: what else the machine does only makes them longer.
+fn shortest(mut turn: impl FnMut()) -> Duration {
+    let timed = |_| {
+        let begun = Instant::now();
+        turn();
+        begun.elapsed()
+    };
+    (0..5).map(timed).min().unwrap_or_default()
+}
+
+#[test]
+fn what_does_not_depend_on_the_candidate_is_evaluated_once() {
+    const DOCS: usize = 3_000;
+    let snapshot = crowded(
+        "permit (principal, action, resource) when { context.have.containsAll(context.need) && resource.rank * 2 + 1 < 31 };
+         permit (principal, action, resource)
+         when { if context.need.containsAll(context.have) then resource.rank == 20 else resource.open };
+         forbid (principal, action, resource) when { resource.rank < 5 && [context.have, context.need].contains(context.need) };",
+        DOCS,
+    );
+    let context = long_context(5_000);
+    let context = Json::read(context.as_bytes(), 8).expect("JSON");
+    let mut query = Query::plain(("User", "ana"), "view", ("Doc", "d000007"));
+    query.context = Some(&context);
+    let one = shortest(|| assert!(snapshot.decide(&query).expect("a good question").is_allowed()));
+    let all = shortest(|| {
+        let (found, looks) = search(&snapshot, &query, Sought::Resources);
+        let ranks: Vec<String> = (5..15).chain([20]).map(|rank| format!("d{rank:06}")).collect();
+        assert_eq!((found, looks), (ranks, DOCS));
+    });
+    assert!(all < one * 100, "{DOCS} looks in {all:?}, one decision in {one:?}");
+}
+
+#[test]
+fn planning_takes_one_step_a_policy_and_no_longer_than_it_can_save() {
+    const DOCS: usize = 1_000;
+    const PERMITS: usize = 100;
+    let policies =
+        "permit (principal, action, resource) when { context.approvers.contains(resource.owner) };\n".repeat(PERMITS);
+    let snapshot = crowded(&policies, DOCS);
+    let context = long_context(20_000);
+    let context = Json::read(context.as_bytes(), 8).expect("JSON");
+    let mut query = Query::plain(("User", "ana"), "view", ("Doc", "d000007"));
+    query.context = Some(&context);
+    let one = shortest(|| assert!(snapshot.decide(&query).expect("a good question").is_allowed()));
+    let planned = shortest(|| {
+        let mut search = snapshot.search(&query, Sought::Resources).expect("a good question");
+        let mut steps = 1;
+        while search.plan(1) == Going::On {
+            steps += 1;
+        }
+        assert!((PERMITS..PERMITS + 10).contains(&steps), "{steps} steps");
+    });
+    assert!(planned < one * 10, "planned in {planned:?}, one decision in {one:?}");
+    assert_eq!(search(&snapshot, &query, Sought::Resources).0.len(), DOCS);
+}
+
+#[test]
+fn links_are_planned_one_by_one_and_their_lists_begun_a_few_at_a_time() {
+    const DOCS: usize = 2_000;
+    const LINKS: usize = 600;
+    let policies: String = (0..LINKS)
+        .map(|number| format!("permit (principal, action, resource == Doc::\"d{:06}\");\n", number * 3))
+        .collect();
+    let snapshot = crowded(&policies, DOCS);
+    let context = long_context(1);
+    let context = Json::read(context.as_bytes(), 8).expect("JSON");
+    let mut query = Query::plain(("User", "ana"), "view", ("Doc", ""));
+    query.context = Some(&context);
+    let begun = |after| {
+        let search = snapshot.search(&query, Sought::Resources).expect("a good question");
+        let mut search = search.after(after);
+        let mut steps = 0;
+        while search.plan(1) == Going::On {
+            steps += 1;
+        }
+        (search, steps)
+    };
+    let (mut search, steps) = begun("");
+    assert!(steps > LINKS + LINKS / 20, "{steps} steps");
+    let mut found = Vec::new();
+    assert_eq!(search.go_on(LINKS, usize::MAX, &mut found), Going::On);
+    assert_eq!(search.go_on(1, usize::MAX, &mut found), Going::Done);
+    assert_eq!(found.len(), LINKS);
+    let (mut search, _) = begun(&found[LINKS - 3]);
+    let mut rest = Vec::new();
+    while search.go_on(1, usize::MAX, &mut rest) == Going::On {}
+    assert_eq!(rest, found[LINKS - 2..]);
+    let mut counted = 0;
+    while begun("").0.count(usize::MAX, &mut counted) == Going::On {}
+    assert_eq!(counted, LINKS as u64);
 }

@@ -9,10 +9,15 @@ use crate::support::repository;
 const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("directory", &["engine"]),
+    ("scim", &["directory"]),
     ("store", &["engine", "directory"]),
-    ("serve", &["engine", "directory", "store"]),
-    ("app", &["engine", "directory", "store", "serve", "app"]),
-    ("cli", &["engine", "directory", "store", "serve", "app", "cli"]),
+    ("callers", &[]),
+    ("serve", &["engine", "directory", "scim", "store", "callers"]),
+    ("app", &["engine", "directory", "scim", "store", "callers", "serve", "app"]),
+    (
+        "cli",
+        &["engine", "directory", "scim", "store", "callers", "serve", "app", "cli"],
+    ),
 ];
 
 /// What a room must do without, besides other rooms.
@@ -35,7 +40,33 @@ const ABSENT: &[(&str, &[&str])] = &[
         "directory",
         &["tokio", "axum", "hyper", "tracing", "std::fs", "cedar_policy", "notify"],
     ),
+    (
+        "scim",
+        &[
+            "tokio",
+            "axum",
+            "hyper",
+            "tracing",
+            "std::fs",
+            "std::time",
+            "cedar_policy",
+            "notify",
+        ],
+    ),
     ("store", &["axum", "hyper"]),
+    (
+        "callers",
+        &[
+            "tokio",
+            "axum",
+            "hyper",
+            "tracing",
+            "std::fs",
+            "std::time",
+            "cedar_policy",
+            "notify",
+        ],
+    ),
     ("serve", &["std::fs::read", "std::fs::write", "notify"]),
 ];
 

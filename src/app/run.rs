@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::cursor_key::{self, KeyError};
+use super::tokens::{TOKENS_FILE, TokensError, TokensFile};
 use crate::app::{Settings, built_in};
+use crate::callers::TokenSource;
 use crate::engine::Faults;
-use crate::serve::{self, Address, BindError, Listener, Server};
+use crate::serve::{self, Address, BindError, Listener, Management, Server};
 use crate::store::{Event, Live, Loader, load_files};
 
 /// What to serve.
@@ -32,6 +34,12 @@ pub enum StartError {
     /// There is no key for the tokens of searches where there should be one.
     #[error(transparent)]
     CursorKey(#[from] KeyError),
+    /// Tokens are wanted, and there are none.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// Those who change things are to be listened to, and there is nothing that they could change.
+    #[error("the built-in model cannot be changed, so `admin.listen` is good for nothing: serve a root")]
+    NothingToChange,
     /// The system refused a thread, a signal or random numbers.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -66,6 +74,8 @@ pub struct Running {
     pub live: Arc<Live>,
     /// Where it listens.
     pub addresses: Vec<Address>,
+    /// Where those listen who change things.
+    pub admin_addresses: Vec<Address>,
     /// What its connections share.
     pub server: Server,
     loader: Option<Loader>,
@@ -115,7 +125,15 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
     if let Some(file) = &settings.cursor_key_file {
         serving.search.cursor_key = Some(cursor_key::read(file)?);
     }
+    let mut management = Management::default();
+    for address in &settings.admin_listen {
+        management.listeners.push(serve::bind(address).await?);
+    }
+    if !management.listeners.is_empty() || serving.callers.required {
+        serving.callers.tokens = Some(Arc::new(tokens(&world, settings)?));
+    }
     let addresses = listeners.iter().map(Listener::address).collect();
+    let admin_addresses = management.listeners.iter().map(Listener::address).collect();
     let (live, loader) = match world {
         World::Root(root) => {
             let live = Arc::new(Live::default());
@@ -127,11 +145,37 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
             (Arc::new(Live::fixed(compiled)), None)
         }
     };
-    let server = serve::serve(listeners, live.clone(), &serving)?;
+    if !management.listeners.is_empty() {
+        let writer = loader.as_ref().map(Loader::writer).ok_or(StartError::NothingToChange)?;
+        let scim = serve::scim_routes(live.clone(), writer.clone(), settings.scim.clone(), serving.alarm.clone());
+        management.routes = serve::admin_routes(live.clone(), writer, &serving.limits).merge(scim);
+    }
+    let server = serve::serve_all(listeners, management, live.clone(), &serving)?;
     Ok(Running {
         live,
         addresses,
+        admin_addresses,
         server,
         loader,
     })
+}
+
+/// The tokens, where they are wanted. Without a good one nobody could call, so that is a mistake.
+fn tokens(world: &World, settings: &Settings) -> Result<TokensFile, TokensError> {
+    let path = match (&settings.tokens_file, world) {
+        (Some(path), _) => path.clone(),
+        (None, World::Root(root)) => root.join(TOKENS_FILE),
+        (None, World::BuiltIn) => return Err(TokensError::Nowhere),
+    };
+    let tokens = match TokensFile::open(&path) {
+        Err(TokensError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(TokensError::None(path));
+        }
+        opened => opened?,
+    };
+    if tokens.current().has_live(chrono::Utc::now()) {
+        Ok(tokens)
+    } else {
+        Err(TokensError::None(path))
+    }
 }

@@ -15,7 +15,7 @@ use crate::engine::{
     ErringForbid, Evaluator, Fault, Options, Progress, RequestProperties, ShortNames, Span, Text, UnknownParents,
     nearest,
 };
-use crate::serve::{Address, OlderCursor, ServeSettings};
+use crate::serve::{Address, EntityId, OlderCursor, ScimSettings, ServeSettings};
 use crate::store::{AuditSettings, FileLimits, LoaderSettings};
 
 /// Everything that can be chosen.
@@ -27,6 +27,12 @@ pub struct Settings {
     pub serve: ServeSettings,
     /// The file with the key of searches' tokens.
     pub cursor_key_file: Option<PathBuf>,
+    /// Where those listen who change things; nowhere if it is empty.
+    pub admin_listen: Vec<Address>,
+    /// The file with tokens; `tokens.json` in the root if there is none.
+    pub tokens_file: Option<PathBuf>,
+    /// How directory sync is served.
+    pub scim: ScimSettings,
     /// What snapshots are compiled with.
     pub options: Options,
     /// How much a root may hold.
@@ -62,6 +68,9 @@ impl Default for Settings {
             listen: vec![Address::Tcp(([127, 0, 0, 1], 8180).into())],
             serve: ServeSettings::default(),
             cursor_key_file: None,
+            admin_listen: Vec::new(),
+            tokens_file: None,
+            scim: ScimSettings::default(),
             options: Options::default(),
             files: FileLimits::default(),
             quiet: loader.quiet,
@@ -120,6 +129,27 @@ pub const SETTINGS: &[Setting] = &[
             s.serve.allowed_hosts = list(text).map(str::to_owned).collect();
             Ok(())
         },
+    },
+    Setting {
+        key: "admin.listen",
+        help: "addresses of the admin API and of directory sync, for callers with a token; default none, neither is served",
+        read: |s, text| {
+            s.admin_listen = list(text).map(Address::from_str).collect::<Result<_, _>>()?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "callers.tokens_file",
+        help: "the file with the hashes of tokens, which `gatepost token` writes; default none, `tokens.json` in the root",
+        read: |s, text| {
+            s.tokens_file = Some(text.into());
+            Ok(())
+        },
+    },
+    Setting {
+        key: "callers.required",
+        help: "whether decisions, searches and explanations want a token with that scope as well; default false",
+        read: |s, text| boolean(text).map(|on| s.serve.callers.required = on),
     },
     Setting {
         key: "log",
@@ -302,9 +332,55 @@ pub const SETTINGS: &[Setting] = &[
         read: |s, text| number(text, 1, usize::MAX).map(|n| s.serve.limits.search_looks_max = n),
     },
     Setting {
+        key: "limits.search_ms_max",
+        help: "time that one answer to a search is looked for, in milliseconds; default 10000",
+        read: |s, text| millis(text).map(|time| s.serve.limits.search_time = time),
+    },
+    Setting {
         key: "limits.searches_max",
         help: "searches at once; default 0, four on each thread that answers",
         read: |s, text| number(text, 0, 100_000).map(|n| s.serve.limits.searches_max = n),
+    },
+    Setting {
+        key: "scim.entity_id",
+        help: "what of a SCIM user is the id that applications ask with: `userName`, `externalId` or `id`, our own UUID; default userName",
+        read: |s, text| {
+            let choices = [
+                ("userName", EntityId::UserName),
+                ("externalId", EntityId::ExternalId),
+                ("id", EntityId::Id),
+            ];
+            s.scim.entity_id = one_of(text, &choices)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "scim.public_url",
+        help: "the URL that `/scim/v2` stands behind for the identity provider, `https://…`; default: the host that was asked, by http",
+        read: |s, text| {
+            s.scim.public_url = Some(text.to_owned());
+            Ok(())
+        },
+    },
+    Setting {
+        key: "limits.admin_body_bytes_max",
+        help: "bytes of the body of a request to the admin API or to directory sync; default 8388608",
+        read: |s, text| number(text, 1, 1 << 30).map(|n| s.serve.limits.admin_body_bytes_max = n),
+    },
+    Setting {
+        key: "limits.failed_tokens_per_second_max",
+        help: "requests without a good token that are answered 401 in one second, before further ones are answered 429; default 100",
+        read: |s, text| number(text, 1, 1_000_000).map(|n| s.serve.callers.failures_per_second_max = n),
+    },
+    Setting {
+        key: "limits.explanations_max",
+        help: "explanations at once; default 0, one for each two threads that answer",
+        read: |s, text| number(text, 0, 100_000).map(|n| s.serve.limits.explanations_max = n),
+    },
+    Setting {
+        key: "limits.explanation_timeout_ms",
+        help: "for one explanation, in milliseconds; default 2000",
+        read: |s, text| millis(text).map(|time| s.serve.limits.explanation_timeout = time),
     },
     Setting {
         key: "limits.connections_max",

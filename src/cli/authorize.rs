@@ -11,7 +11,7 @@ use super::{
     AuthorizeArgs, DENY, FAILURE, Format, QuestionArgs, SUCCESS, USAGE, check, print, print_error, refuse_settings,
 };
 use crate::engine::json::Json;
-use crate::engine::{Cause, Decision, Problem, Query, Snapshot};
+use crate::engine::{Cause, Decision, Query, Snapshot};
 use crate::serve::read_question;
 
 pub(super) fn run(args: &AuthorizeArgs) -> u8 {
@@ -23,7 +23,7 @@ pub(super) fn run(args: &AuthorizeArgs) -> u8 {
         Ok(snapshot) => snapshot,
         Err(faults) => {
             for fault in &faults {
-                print_error(&render::fault(fault, Stream::Error));
+                super::print_drawn(&render::fault(fault, Stream::Error));
             }
             return FAILURE;
         }
@@ -64,12 +64,12 @@ impl Refused {
 }
 
 /// Asks what the arguments say.
-pub(super) fn ask<T>(
+pub(super) fn ask<T, E: ToString>(
     args: &QuestionArgs,
     depth_max: usize,
-    answer: impl FnOnce(&Query<'_>) -> Result<T, Problem>,
+    answer: impl FnOnce(&Query<'_>) -> Result<T, E>,
 ) -> Result<T, Refused> {
-    let answer = |query: &Query<'_>| answer(query).map_err(|problem| Refused::question(problem.to_string()));
+    let answer = |query: &Query<'_>| answer(query).map_err(|why| Refused::question(why.to_string()));
     match &args.request {
         Some(path) => ask_request(path, depth_max, answer),
         None => ask_flags(args, depth_max, answer),

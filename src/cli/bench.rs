@@ -57,7 +57,7 @@ pub(super) fn run(args: &BenchArgs) -> u8 {
         }
         Err(Failed::Files(faults)) => {
             for fault in &faults {
-                print_error(&render::fault(fault, Stream::Error));
+                super::print_drawn(&render::fault(fault, Stream::Error));
             }
             return FAILURE;
         }

@@ -70,6 +70,42 @@ pub(super) fn typed_resources(current: &OsStr) -> Vec<CompletionCandidate> {
     entities(current, Bare::Not, |kind| kind.resource)
 }
 
+/// Teams.
+pub(super) fn teams(current: &OsStr) -> Vec<CompletionCandidate> {
+    of_types(current, |_| vec!["Team"])
+}
+
+/// Users and service users.
+pub(super) fn accounts(current: &OsStr) -> Vec<CompletionCandidate> {
+    of_types(current, |_| vec!["User", "ServiceUser"])
+}
+
+/// Datastores of both kinds.
+pub(super) fn stores(current: &OsStr) -> Vec<CompletionCandidate> {
+    of_types(current, |_| vec!["Datastore", "EnrichmentDatastore"])
+}
+
+/// Entries of the kind that the command is about.
+pub(super) fn entries(current: &OsStr) -> Vec<CompletionCandidate> {
+    of_types(current, |command| match command {
+        "user" => vec!["User"],
+        "service-user" => vec!["ServiceUser"],
+        "team" => vec!["Team"],
+        "datastore" => vec!["Datastore"],
+        _ => vec!["EnrichmentDatastore"],
+    })
+}
+
+fn of_types(current: &OsStr, types: fn(&str) -> Vec<&'static str>) -> Vec<CompletionCandidate> {
+    let prefix = current.to_os_string();
+    let command = words().and_then(|words| words.subcommand_name().map(str::to_owned));
+    offer(current, Files::Entities, move |snapshot, _| {
+        let types = types(command.as_deref().unwrap_or_default());
+        let ids = types.iter().flat_map(|name| snapshot.entity_ids(name)).map(str::to_owned);
+        with_prefix(ids, &prefix)
+    })
+}
+
 /// Whether ids are offered without a type.
 #[derive(Clone, Copy, PartialEq)]
 enum Bare {
@@ -169,7 +205,11 @@ fn offer(
     }
     let found = within(PATIENCE, move || {
         let words = words();
-        let words = words.as_ref().and_then(|words| words.subcommand()).map(|(_, words)| words);
+        let mut words = words.as_ref().and_then(|words| words.subcommand()).map(|(_, words)| words);
+        // What is typed last belongs to the innermost command.
+        while let Some((_, inner)) = words.and_then(ArgMatches::subcommand) {
+            words = Some(inner);
+        }
         let snapshot = read(words, files)?;
         Some(find(&snapshot, words))
     });

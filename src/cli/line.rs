@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, Response, header};
+use hyper::{Method, Request, Response, header};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -33,6 +33,12 @@ pub(super) fn address(url: &str) -> Result<Address, String> {
     }
     host.parse().map_err(|_| wrong(&format!("`{url}` is no address of a sidecar")))
 }
+
+/// For one answer to a change, which waits for its turn and until it is live.
+const CHANGE_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of one answer: a page of a search may have a million results.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
 
 /// One connection.
 pub(super) struct Line {
@@ -90,12 +96,32 @@ impl Line {
         self.send(request.map_err(|error| error.to_string())?).await
     }
 
+    /// A request of any kind, and its answer within its time.
+    pub(super) async fn request(
+        &mut self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Bytes,
+    ) -> Result<Response<Bytes>, String> {
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, &self.host);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let sent = self.send(request.body(Full::new(body)).map_err(|error| error.to_string())?);
+        tokio::time::timeout(CHANGE_MAX, sent)
+            .await
+            .unwrap_or_else(|_| Err("it does not answer".to_owned()))
+    }
+
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, String> {
         let words = |error: hyper::Error| format!("the connection was lost: {error}");
         self.sender.ready().await.map_err(words)?;
         let answer = self.sender.send_request(request).await.map_err(words)?;
         let (parts, body) = answer.into_parts();
-        Ok(Response::from_parts(parts, body.collect().await.map_err(words)?.to_bytes()))
+        let whole = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let whole = whole.map_err(|error| format!("the answer was not taken: {error}"))?;
+        Ok(Response::from_parts(parts, whole.to_bytes()))
     }
 }
 

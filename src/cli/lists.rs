@@ -21,14 +21,17 @@ use clap::Args;
 use super::source::Failed;
 use super::{RootArgs, pair};
 
+pub(super) use super::render::shown;
 pub(super) use access::{AccessArgs, run as access};
+pub(super) use listing::colour;
 pub(super) use matrix::{MatrixArgs, run as matrix};
+pub(super) use table::{Colour, Table, Tone};
 pub(super) use what_can::{WhatCanArgs, run as what_can};
 pub(super) use who_can::{WhoCanArgs, run as who_can};
 
 /// The root where names come first on the command line.
 #[derive(Debug, Default, Args)]
-struct NamedRootArgs {
+pub(super) struct NamedRootArgs {
     /// The root: a directory with `schema/`, `policies/` and `entities/`. Without it, the current directory if it is one,
     /// and else the model that is built in.
     #[arg(long, value_name = "DIRECTORY", env = "GATEPOST_ROOT")]
@@ -42,7 +45,7 @@ struct NamedRootArgs {
 }
 
 impl NamedRootArgs {
-    fn root(&self) -> RootArgs {
+    pub(super) fn root(&self) -> RootArgs {
         RootArgs {
             root: self.root.clone(),
             config: self.config.clone(),

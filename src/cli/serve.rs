@@ -58,14 +58,19 @@ async fn serve(world: World, settings: &Settings) -> u8 {
             return FAILURE;
         }
     };
-    let greeting = tokio::spawn(greet(running.live.clone(), world, running.addresses.clone()));
+    let greeting = tokio::spawn(greet(
+        running.live.clone(),
+        world,
+        running.addresses.clone(),
+        running.admin_addresses.clone(),
+    ));
     running.until_told_to_stop(signals).await;
     greeting.abort();
     SUCCESS
 }
 
 /// Says what is served and what to try, as soon as there is something.
-async fn greet(live: Arc<Live>, world: World, addresses: Vec<Address>) {
+async fn greet(live: Arc<Live>, world: World, addresses: Vec<Address>, admin: Vec<Address>) {
     let mut published = live.subscribe();
     let waiting = tokio::time::sleep(std::time::Duration::from_secs(1));
     tokio::select! {
@@ -74,7 +79,7 @@ async fn greet(live: Arc<Live>, world: World, addresses: Vec<Address>) {
         () = waiting => {
             if let Some(pending) = live.status().pending {
                 for fault in pending.faults.iter().take(20) {
-                    print_error(&render::fault(fault, render::Stream::Error));
+                    super::print_drawn(&render::fault(fault, render::Stream::Error));
                 }
                 print_error("nothing is served yet: mend the files, and they are loaded at once");
             }
@@ -100,6 +105,13 @@ async fn greet(live: Arc<Live>, world: World, addresses: Vec<Address>) {
         counts.entities,
         snapshot.revision()
     ));
+    if !admin.is_empty() {
+        let admin: Vec<String> = admin.iter().map(ToString::to_string).collect();
+        print(&format!(
+            "  admin API and directory sync, with a token, on {}",
+            admin.join(" and ")
+        ));
+    }
     if let (Some(question), Some(address)) = (example(snapshot), addresses.first()) {
         let curl = match address {
             Address::Tcp(address) => format!("curl -s http://{address}"),

@@ -1,5 +1,6 @@
-//! Searches of a running sidecar, page after page, as AuthZEN has them.
+//! Questions to a running sidecar: searches, page after page, as AuthZEN has them, and explanations.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use hyper::body::Bytes;
@@ -10,11 +11,14 @@ use tokio::runtime::Runtime;
 
 use super::line::Line;
 use super::source::Searched;
-use crate::engine::{Query, Sought};
-use crate::serve::Address;
+use crate::engine::{Entity, Query, Sought};
+use crate::serve::{Address, ExplainDocument};
 
 /// For one page.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// Pages of one search.
+const PAGES_MAX: usize = 1_000_000;
 
 /// How often a sidecar that has no room is asked again.
 const ATTEMPTS: u32 = 5;
@@ -93,14 +97,17 @@ impl Sidecar {
         };
         let mut body = request(query, sought);
         let mut found = Vec::new();
-        let mut last = String::new();
+        // A page that was there before leads nowhere.
+        let mut pages: HashSet<String> = HashSet::new();
         loop {
             let answer = self.ask(path, &body)?;
             let results: Results = match answer.status() {
                 StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|error| {
                     format!("{} answers a search with what is no list of results: {error}", self.address)
                 })?,
-                StatusCode::BAD_REQUEST if last.is_empty() => return Ok(Searched::Unfit(message(&answer))),
+                StatusCode::BAD_REQUEST if pages.is_empty() && is_about_context(&answer) => {
+                    return Ok(Searched::Unfit(message(&answer)));
+                }
                 StatusCode::NOT_FOUND => {
                     return Err(format!(
                         "this sidecar has no search: {} answers 404 at {path}; ask a root, or a newer sidecar",
@@ -116,11 +123,29 @@ impl Sidecar {
                 found.sort_unstable();
                 return Ok(Searched::Found(found));
             }
-            if next == last {
+            body["page"] = json!({ "token": next });
+            if pages.len() >= PAGES_MAX || !pages.insert(next) {
                 return Err(format!("{} answers with the same page again and again", self.address));
             }
-            body["page"] = json!({ "token": next });
-            last = next;
+        }
+    }
+
+    /// Why a question is answered as it is.
+    ///
+    /// # Errors
+    /// Nobody answers, or the sidecar does not explain this.
+    pub(super) fn explain(&mut self, query: &Query<'_>) -> Result<ExplainDocument, String> {
+        let path = "/v1/explain";
+        let answer = self.ask(path, &evaluation(query))?;
+        match answer.status() {
+            StatusCode::OK => serde_json::from_slice(answer.body())
+                .map_err(|error| format!("{} answers with what is no explanation: {error}", self.address)),
+            StatusCode::NOT_FOUND => Err(format!(
+                "this sidecar does not explain: {} answers 404 at {path}; set its `explain.enabled`, or ask a root",
+                self.address
+            )),
+            StatusCode::BAD_REQUEST => Err(message(&answer)),
+            status => Err(format!("{} answers {status} at {path}: {}", self.address, message(&answer))),
         }
     }
 
@@ -171,9 +196,30 @@ fn request(query: &Query<'_>, sought: Sought) -> Value {
     body
 }
 
+/// The body of an evaluation.
+fn evaluation(query: &Query<'_>) -> Value {
+    let entity = |entity: &Entity<'_>| {
+        let mut part = json!({ "type": entity.entity_type, "id": entity.id });
+        if let Some(properties) = entity.properties {
+            part["properties"] = properties.into();
+        }
+        part
+    };
+    let mut action = json!({ "name": query.action.name });
+    if let Some(properties) = query.action.properties {
+        action["properties"] = properties.into();
+    }
+    let (subject, resource) = (entity(&query.principal), entity(&query.resource));
+    let mut body = json!({ "subject": subject, "action": action, "resource": resource });
+    if let Some(context) = query.context {
+        body["context"] = context.into();
+    }
+    body
+}
+
 async fn post(address: &Address, line: &mut Option<Line>, path: &str, body: Bytes) -> Result<Response<Bytes>, String> {
     let asked = async {
-        // A connection that was kept may have been closed meanwhile; a search changes nothing, so it is asked again.
+        // A connection that was kept may have been closed meanwhile; a question changes nothing, so it is asked again.
         if let Some(mut open) = line.take()
             && let Ok(answer) = open.post(path, body.clone()).await
         {
@@ -197,6 +243,15 @@ fn pause(answer: &Response<Bytes>) -> Duration {
 }
 
 /// What a refusal says.
+/// Whether a refusal is that of a sidecar to which the context is not what the action wants, and not anybody else's.
+fn is_about_context(answer: &Response<Bytes>) -> bool {
+    answer.headers().contains_key("gatepost-revision")
+        && message(answer)
+            .strip_prefix("context")
+            .is_some_and(|rest| rest.starts_with([':', '.', '[']))
+}
+
+/// What an answer says of itself.
 fn message(answer: &Response<Bytes>) -> String {
     serde_json::from_slice(answer.body())
         .map_or_else(|_| answer.status().to_string(), |refusal: Refusal| refusal.error.message)

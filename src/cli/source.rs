@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::render::{self, Stream};
 use super::sidecar::Sidecar;
-use super::{FAILURE, RootArgs, USAGE, check, line, print_error, refuse_settings};
+use super::{DENY, FAILURE, RootArgs, USAGE, check, line, print_error, refuse_settings};
 use crate::app::World;
 use crate::engine::json::Json;
 use crate::engine::{Fault, Faults, Query, Snapshot, Sought};
@@ -29,6 +29,8 @@ pub(super) enum Failed {
     Settings(Vec<Fault>),
     /// The files have faults.
     Files(Faults),
+    /// A policy or a rule of the access model refuses.
+    Refused(String),
     /// Anything else.
     Other(String),
 }
@@ -44,9 +46,13 @@ impl Failed {
             Self::Settings(faults) => refuse_settings(faults),
             Self::Files(faults) => {
                 for fault in faults {
-                    print_error(&render::fault(fault, Stream::Error));
+                    super::print_drawn(&render::fault(fault, Stream::Error));
                 }
                 FAILURE
+            }
+            Self::Refused(message) => {
+                print_error(message);
+                DENY
             }
             Self::Other(message) => {
                 print_error(message);
@@ -144,8 +150,13 @@ impl Source {
 
     /// What should be known before the answers are believed: names of one revision, answers of another.
     pub(super) fn notes(&self) -> Vec<String> {
-        let (Some(sidecar), Some(snapshot)) = (&self.sidecar, &self.snapshot) else {
-            return Vec::new();
+        let Some(sidecar) = &self.sidecar else { return Vec::new() };
+        let Some(snapshot) = &self.snapshot else {
+            return vec![
+                "no name was checked: a sidecar answers about a name that it does not know as about one that may nothing; \
+                 the root that it serves, named as well, tells which there are"
+                    .to_owned(),
+            ];
         };
         match sidecar.revision() {
             Some(serves) if serves != snapshot.revision() => vec![format!(

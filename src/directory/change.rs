@@ -254,6 +254,7 @@ impl Edit<'_> {
         for (index, old, new) in [
             (&mut self.now.team_names, team_name(before), team_name(now)),
             (&mut self.now.scim_ids, scim(before, "id"), scim(now, "id")),
+            (&mut self.now.external_ids, scim(before, "externalId"), scim(now, "externalId")),
             (&mut self.now.user_names, user_name(before), user_name(now)),
         ] {
             if old == new {

@@ -12,6 +12,7 @@ mod words;
 use std::collections::HashSet;
 use std::ops::Range;
 
+use self::entries::Rest;
 use self::keys::Stuck;
 use self::outline::{Language, Outline};
 use self::splice::Splices;
@@ -158,9 +159,12 @@ impl Work<'_> {
             .ok_or_else(|| self.refuse(edits.first(), "its layout is not known", None))?;
         let mut splices = Splices::default();
         let mut comments = outline.comments.clone();
+        let mut again = Vec::new();
         for edit in edits {
             let stuck = |stuck: Stuck| self.refuse(Some(edit), stuck.why, Some(stuck.at));
-            entries::plan(&outline, edit, &mut splices).map_err(stuck)?;
+            if entries::plan(&outline, edit, &mut splices).map_err(stuck)? == Rest::Some {
+                again.push(edit.clone());
+            }
             if edit.change == Change::Delete {
                 let section = outline.root.as_ref().and_then(|root| root.member(edit.kind.key()));
                 if let Some(entry) = section.and_then(|section| section.value.member(&edit.id)) {
@@ -176,7 +180,8 @@ impl Work<'_> {
             return Err(self.refuse(edits.first(), "a comment would be lost", None));
         }
         self.current = next;
-        Ok(())
+        // What is left then is planned whole: the changes that came first are there.
+        if again.is_empty() { Ok(()) } else { self.make(&again) }
     }
 
     /// Whether these comments are all in the next text, in their order. One of a deleted entry may be there too, where

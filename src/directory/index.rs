@@ -21,6 +21,14 @@ impl Index {
             .map(|((_, _, id), ())| &**id)
     }
 
+    /// All names of one kind, ascending, each with the id of the entry.
+    pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = (&str, &str)> {
+        self.names
+            .range(move |(of, _, _)| of.cmp(&kind))
+            .take_while(move |((of, _, _), ())| *of == kind)
+            .map(|((_, name, id), ())| (&**name, &**id))
+    }
+
     /// The names that more than one goes by.
     pub(super) fn shared(&self) -> impl Iterator<Item = (Kind, &str)> {
         self.shared.iter().map(|((kind, name), ())| (*kind, &**name))

@@ -33,6 +33,8 @@ pub struct Directory {
     pub(super) faulty: Sorted<Arc<str>, ()>,
     pub(super) team_names: Index,
     pub(super) scim_ids: Index,
+    /// The `externalId` under `scim`.
+    pub(super) external_ids: Index,
     /// The `userName` of users, folded.
     pub(super) user_names: Index,
     /// Names that may not be given again, folded, each with the document that says so.
@@ -206,6 +208,21 @@ impl Directory {
     /// The entry whose `id` under `scim` is this.
     pub fn scim_id(&self, kind: Kind, scim_id: &str) -> Option<&str> {
         self.scim_ids.ids(kind, scim_id).next()
+    }
+
+    /// The entries of a kind that SCIM created: their `id` under `scim`, ascending, and their own.
+    pub fn scim_entries(&self, kind: Kind) -> impl Iterator<Item = (&str, &str)> {
+        self.scim_ids.all(kind)
+    }
+
+    /// The entries whose `externalId` under `scim` is this.
+    pub fn external_id(&self, kind: Kind, external_id: &str) -> impl Iterator<Item = &str> {
+        self.external_ids.ids(kind, external_id)
+    }
+
+    /// The team of this name.
+    pub fn team_named(&self, name: &str) -> Option<&str> {
+        self.team_names.ids(Kind::Team, name).next()
     }
 
     /// The user whose `userName` under `scim` folds to this (see [`fold`](super::fold)).

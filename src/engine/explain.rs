@@ -12,24 +12,35 @@ mod sight;
 mod unknown;
 mod wish;
 mod words;
+mod work;
 
 use std::borrow::Cow;
 
 use super::decide::{Brought, By, Decision, Effect, Resolved};
 use super::evaluate::Question;
+use super::index::{Policy, Scope};
 use super::policies::PolicyInfo;
 use super::query::{Part, Problem, Query};
 use super::snapshot::Snapshot;
 use clause::{Judge, Show};
 use path::Paths;
+use remedy::Tried;
 use sight::Sight;
 use wish::Wishes;
+use words::shortened;
+use work::Work;
 
 /// Permits that are told of a deny.
 const NEAREST_MAX: usize = 5;
 
-/// Permits whose clauses give rise to changes that are tried.
-const TRIED_MAX: usize = 8;
+/// Policies that decide and that are told.
+const DETERMINING_MAX: usize = 16;
+
+/// Policies whose clauses give rise to changes that are tried.
+const TRIED_MAX: usize = 16;
+
+/// Characters of a name that was asked for and that are told.
+const NAME_MAX: usize = 200;
 
 /// The answer to one question, and what it rests on.
 #[derive(Debug)]
@@ -46,6 +57,8 @@ pub struct Explanation<'s> {
     pub resource: Named<'s>,
     /// The policies that decided: all their clauses, with the values that they saw.
     pub determining: Vec<Judged<'s>>,
+    /// Whether more policies decided.
+    pub determining_cut: bool,
     /// Of a deny, the permits of such questions: fewest failing clauses first, with the values that those saw.
     pub nearest: Vec<Judged<'s>>,
     /// How many permits there are for such questions.
@@ -55,12 +68,23 @@ pub struct Explanation<'s> {
     pub remedies: Vec<Remedy<'s>>,
     /// Whether some changes were not tried.
     pub remedies_cut: bool,
+    /// Of what is forbidden and what no change of one fact turns: those after which nothing forbids it any more. A permit
+    /// is lacking then.
+    pub first_steps: Vec<Remedy<'s>>,
     /// Of an allow, the ways in which it was granted.
     pub paths: Vec<Path<'s>>,
     /// Whether there are more.
     pub paths_cut: bool,
+    /// Of an allow, what the answer is once the links of the first path are taken away.
+    pub without_first: WithoutFirst,
     /// What the request said that no policy could see.
     pub dropped: Vec<Dropped>,
+    /// Whether there is more of it.
+    pub dropped_cut: bool,
+    /// Whether clauses or values are left out, because there would be too much of them.
+    pub is_cut: bool,
+    /// Whether the work that one explanation may take was over, or nobody waited any more, before all was looked at.
+    pub is_unfinished: bool,
     /// Names that nobody knows.
     pub unknown: Vec<Unknown>,
 }
@@ -91,6 +115,8 @@ pub struct Judged<'s> {
     pub info: &'s PolicyInfo,
     /// Its text, or that of the template that it links; in Cedar's syntax.
     pub text: Cow<'s, str>,
+    /// The file of the template, if it is a link: the lines of clauses are of that file.
+    pub template_file: Option<&'s str>,
     /// How many clauses fail: of alternatives, those of the one in which fewest do.
     pub distance: u32,
     /// The conditions that all have to hold.
@@ -192,13 +218,15 @@ pub struct Remedy<'s> {
     /// The fact that is changed; where an entity joins or leaves, the attribute that lists the groups, if one does.
     pub fact: Option<FactName<'s>>,
     /// What it is done with, any one of them: groups, values or elements. None if something is removed.
-    pub choices: Vec<Choice>,
+    pub choices: Vec<Choice<'s>>,
     /// Where the fact comes from now.
     pub source: Source<'s>,
     /// The policy that turns with it.
     pub policy: u32,
     /// What is known of that policy.
     pub info: &'s PolicyInfo,
+    /// How many actions that policy is about.
+    pub actions: usize,
 }
 
 /// Kinds of changes.
@@ -220,11 +248,15 @@ pub enum ChangeKind {
 
 /// A group, value or element.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
+pub struct Choice<'s> {
     /// As Cedar writes it, long ones cut short.
     pub text: String,
     /// In Cedar's JSON format of entities.
     pub value: serde_json::Value,
+    /// File and line of an entity, if the store has it.
+    pub place: Option<(&'s str, u32)>,
+    /// Of a group that an attribute lists, or no longer lists: how many that could ask such a question are in it.
+    pub members: Option<usize>,
 }
 
 /// One way in which an allow was granted.
@@ -236,8 +268,33 @@ pub struct Path<'s> {
     pub info: &'s PolicyInfo,
     /// What makes it hold, all of it together; nothing if it holds for everybody.
     pub steps: Vec<Step<'s>>,
-    /// Whether it would still grant if the first path were taken away.
+    /// Whether it still grants once the first path is taken away: the links of that, parents and elements of lists, which
+    /// was tried; or, where it has none, the facts that its clauses read.
     pub is_independent: bool,
+    /// What it has in common with the first path.
+    pub shares: Vec<Shared<'s>>,
+}
+
+/// What two paths have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shared<'s> {
+    /// The first is in the second.
+    Parent(Named<'s>, Named<'s>),
+    /// An attribute lists this, or is it.
+    Listed(FactName<'s>, Named<'s>),
+    /// Clauses of both read it.
+    Fact(FactName<'s>),
+}
+
+/// What an answer is once the links of the first path are taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithoutFirst {
+    /// Something else grants it.
+    Allowed,
+    /// Nothing does.
+    Denied,
+    /// There is no link that can be taken away, or it could not be tried.
+    Unknown,
 }
 
 /// A part of a path.
@@ -249,7 +306,9 @@ pub enum Step<'s> {
         text: Cow<'s, str>,
         /// From the entity up to the group, each the parent of the one before it.
         entities: Vec<Named<'s>>,
-        /// The attribute that lists the group, if one does.
+        /// How many are left out in the middle of those.
+        left_out: usize,
+        /// The attribute that lists the group, or that is it, if one does.
         listed_in: Option<FactName<'s>>,
     },
     /// A set has an element.
@@ -367,12 +426,24 @@ impl Snapshot {
     /// # Errors
     /// Those of [`decide`](Self::decide).
     pub fn explain<'s>(&'s self, query: &Query<'s>) -> Result<Explanation<'s>, Problem> {
+        self.explain_while(query, &|| true)
+    }
+
+    /// The same, for as long as `goes_on` says so: what has been found by then is told, and that it is not all.
+    ///
+    /// # Errors
+    /// Those of [`decide`](Self::decide).
+    pub fn explain_while<'s>(
+        &'s self,
+        query: &Query<'s>,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Explanation<'s>, Problem> {
         let mut brought = Brought::default();
         match self.resolve(query, &mut brought, None)? {
             Ok(resolved) => {
-                let explanation =
-                    self.ask_about(&resolved, &brought, |question| self.explained(query, &resolved, question));
-                Ok(explanation)
+                let work = Work::new(goes_on);
+                let explained = |question: &Question<'_>| self.explained(query, &resolved, question, &work);
+                Ok(self.ask_about(&resolved, &brought, explained))
             }
             Err(cause) => Ok(self.without_policies(query, Decision::without_policies(cause))),
         }
@@ -382,8 +453,8 @@ impl Snapshot {
         let named = |asked: &super::query::Entity<'s>| {
             let entry = self.vocabulary.entity_type(asked.entity_type).map(|(_, entry)| entry.name.as_str());
             Named {
-                entity_type: Cow::Borrowed(entry.unwrap_or(asked.entity_type)),
-                id: Cow::Borrowed(asked.id),
+                entity_type: shortened(Cow::Borrowed(entry.unwrap_or(asked.entity_type)), NAME_MAX),
+                id: shortened(Cow::Borrowed(asked.id), NAME_MAX),
                 place: None,
             }
         };
@@ -391,38 +462,51 @@ impl Snapshot {
         Explanation {
             decision,
             principal: named(&query.principal),
-            action: Cow::Borrowed(action.unwrap_or(query.action.name)),
+            action: shortened(Cow::Borrowed(action.unwrap_or(query.action.name)), NAME_MAX),
             action_said: action.and_then(|name| self.said().name(name)),
             resource: named(&query.resource),
             determining: Vec::new(),
+            determining_cut: false,
             nearest: Vec::new(),
             permits: 0,
             remedies: Vec::new(),
             remedies_cut: false,
+            first_steps: Vec::new(),
             paths: Vec::new(),
             paths_cut: false,
+            without_first: WithoutFirst::Unknown,
             dropped: Vec::new(),
+            dropped_cut: false,
+            is_cut: false,
+            is_unfinished: false,
             unknown: self.unknown_names(query),
         }
     }
 
-    fn explained<'s>(&'s self, query: &Query<'_>, resolved: &Resolved<'s>, question: &Question<'_>) -> Explanation<'s> {
+    fn explained<'s>(
+        &'s self,
+        query: &Query<'_>,
+        resolved: &Resolved<'s>,
+        question: &Question<'_>,
+        work: &Work<'_>,
+    ) -> Explanation<'s> {
         let tally = self.tally(question, resolved.action, resolved.bucket, By::Compiled);
         let decision = tally.decide(self.options.erring_forbid);
-        let sight = Sight::new(self, resolved, question);
-        let judge = Judge { sight: &sight, query };
+        let sight = Sight::new(self, resolved, question, work);
+        let judge = Judge::new(&sight, query);
         let allowed = decision.is_allowed();
-        let permits = nearest(&sight);
-        let mut paths = Paths::new(&judge);
-        let found = if allowed {
-            paths.of(&decision.determining)
-        } else {
-            Vec::new()
+        let nearest = Nearest::find(&sight);
+        let Tried {
+            remedies,
+            first_steps,
+            is_cut: remedies_cut,
+        } = sight.tried(&wishes(&sight, &decision, &nearest), allowed, query);
+        let paths = match allowed {
+            true => Paths::of(&judge, &decision.determining),
+            false => Paths::none(),
         };
-        let wishes = wishes(&sight, &decision, &permits);
-        let (remedies, remedies_cut) = sight.remedies(wishes, allowed, query);
-        let determining = decision.determining.iter();
-        let shown = permits.iter().take(if allowed { 0 } else { NEAREST_MAX });
+        let determining = decision.determining.iter().take(DETERMINING_MAX);
+        let shown = nearest.shown.iter().take(if allowed { 0 } else { NEAREST_MAX });
         let (principal, resource) = (
             self.vocabulary.type_entry(resolved.environment.principal),
             self.vocabulary.type_entry(resolved.environment.resource),
@@ -431,20 +515,28 @@ impl Snapshot {
             self.unknown_entity(Asked::Principal, resolved.environment.principal, principal, query.principal.id),
             self.unknown_entity(Asked::Resource, resolved.environment.resource, resource, query.resource.id),
         ];
+        let (dropped, dropped_cut) = dropped::dropped(self, query, resolved.action, principal, resource);
+        let determining: Vec<Judged<'s>> = determining.map(|number| judge.policy(*number, Show::All)).collect();
         Explanation {
             principal: sight.named(question.principal.uid),
             action: Cow::Borrowed(&resolved.action.name),
             action_said: self.said().name(&resolved.action.name),
             resource: sight.named(question.resource.uid),
-            determining: determining.map(|number| judge.policy(*number, Show::All)).collect(),
+            determining_cut: determining.len() < decision.determining.len(),
+            determining,
             nearest: shown.map(|number| judge.policy(*number, Show::Failing)).collect(),
             permits: resolved.bucket.policies.iter().filter(|number| self.is_permit(**number)).count(),
             remedies,
             remedies_cut,
-            paths: found,
+            first_steps,
+            paths: paths.all,
             paths_cut: paths.is_cut,
-            dropped: dropped::dropped(self, query, resolved.action, principal, resource),
+            without_first: paths.without_first,
+            dropped,
+            dropped_cut,
             unknown: unknown.into_iter().flatten().collect(),
+            is_cut: judge.is_cut(),
+            is_unfinished: work.is_over(),
             decision,
         }
     }
@@ -456,46 +548,78 @@ impl Snapshot {
 
 /// The permits of such questions that are nearest to holding: fewest failing clauses first, narrow policies before wide
 /// ones.
-fn nearest(sight: &Sight<'_, '_>) -> Vec<u32> {
-    let snapshot = sight.snapshot;
-    let permits = sight
-        .resolved
-        .bucket
-        .policies
-        .iter()
-        .copied()
-        .filter(|number| snapshot.is_permit(*number));
-    let mut ranked: Vec<(u32, usize, u32)> = Vec::with_capacity(TRIED_MAX + 1);
-    for number in permits {
-        let policy = &snapshot.index.policies[number as usize];
-        let rank = (sight.distance(policy), policy.environments.len(), number);
-        let at = ranked.partition_point(|known| *known < rank);
-        if at < TRIED_MAX {
-            ranked.insert(at, rank);
-            ranked.truncate(TRIED_MAX);
+struct Nearest {
+    /// Those that are told.
+    shown: Vec<u32>,
+    /// Those that a change of facts could make hold.
+    tried: Vec<u32>,
+    /// Whether there are more of those.
+    is_cut: bool,
+}
+
+impl Nearest {
+    fn find(sight: &Sight<'_, '_>) -> Self {
+        let snapshot = sight.snapshot;
+        let numbers = sight.resolved.bucket.policies.iter().copied();
+        let mut ranked: Vec<(u32, bool, usize, u32)> = Vec::new();
+        let mut is_cut = false;
+        for number in numbers.filter(|number| snapshot.is_permit(*number)) {
+            if sight.work.is_over() {
+                is_cut = true;
+                break;
+            }
+            let policy = &snapshot.index.policies[number as usize];
+            let is_for_others = !sight.can_be_for(policy);
+            ranked.push((sight.distance(policy), is_for_others, policy.environments.len(), number));
+        }
+        ranked.sort_unstable();
+        let for_these = ranked.iter().filter(|(_, is_for_others, ..)| !is_for_others);
+        is_cut |= for_these.clone().count() > TRIED_MAX;
+        Self {
+            shown: ranked.iter().take(NEAREST_MAX).map(|(.., number)| *number).collect(),
+            tried: for_these.take(TRIED_MAX).map(|(.., number)| *number).collect(),
+            is_cut,
         }
     }
-    ranked.into_iter().map(|(_, _, number)| number).collect()
+}
+
+impl Sight<'_, '_> {
+    /// Whether a policy can be about this principal and this resource: whom a scope names with `==` no fact changes.
+    fn can_be_for(&self, policy: &Policy) -> bool {
+        let is_other = |scope: Scope, side| matches!(scope, Scope::Is(_)) && !scope.takes(side);
+        !is_other(policy.principal, &self.question.principal) && !is_other(policy.resource, &self.question.resource)
+    }
 }
 
 /// Changes that may turn the answer.
 ///
 /// A forbid that holds has to go, whatever else there is; else a permit has to hold. Of an allow, each permit that holds
 /// has to go, so one of them is enough to think about; or a forbid has to hold.
-fn wishes<'a, 'q, 's: 'q>(sight: &'a Sight<'q, 's>, decision: &Decision, nearest: &[u32]) -> Wishes<'a, 'q, 's> {
+fn wishes<'a, 'q, 's: 'q>(sight: &'a Sight<'q, 's>, decision: &Decision, nearest: &Nearest) -> Wishes<'a, 'q, 's> {
     let mut wishes = Wishes::new(sight);
     let policies = &sight.snapshot.index.policies;
-    let mut about = |number: u32, holds: bool| wishes.about(number, &policies[number as usize], holds);
     let first = decision.determining.first().copied();
     match (decision.is_allowed(), first) {
         (true, Some(permit)) => {
-            about(permit, false);
-            let bucket = &sight.resolved.bucket.policies;
-            let forbids = bucket.iter().filter(|number| !sight.snapshot.is_permit(**number));
-            forbids.take(TRIED_MAX).for_each(|number| about(*number, true));
+            wishes.about(permit, &policies[permit as usize], false);
+            let bucket = sight.resolved.bucket.policies.iter().copied();
+            let mut forbids = bucket
+                .filter(|number| !sight.snapshot.is_permit(*number) && sight.can_be_for(&policies[*number as usize]));
+            let tried = forbids.by_ref().take(TRIED_MAX);
+            tried.for_each(|number| wishes.about(number, &policies[number as usize], true));
+            wishes.is_cut |= forbids.next().is_some();
         }
-        (false, Some(forbid)) => about(forbid, false),
-        _ => nearest.iter().for_each(|number| about(*number, true)),
+        (false, Some(forbid)) => {
+            wishes.is_about_forbid = true;
+            wishes.about(forbid, &policies[forbid as usize], false);
+        }
+        _ => {
+            wishes.is_cut |= nearest.is_cut;
+            nearest
+                .tried
+                .iter()
+                .for_each(|number| wishes.about(*number, &policies[*number as usize], true));
+        }
     }
     wishes
 }

@@ -227,14 +227,30 @@ impl<'a> IntoIterator for &'a Faults {
     }
 }
 
+/// The longest word, in characters, that is compared: nobody mistypes longer ones, and comparing costs the product of two
+/// lengths.
+const WORD_MAX: usize = 128;
+
 /// The nearest of `known` to `word`, for "did you mean": at most a third of its letters apart, neighbours that changed
-/// places counting as one.
+/// places counting as one. Words of more than 128 characters are near to nothing.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = word.chars().take(WORD_MAX + 1).count();
+    if length > WORD_MAX {
+        return None;
+    }
     let word = word.to_lowercase();
     known
         .into_iter()
-        .map(|candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance * 3 <= candidate.chars().count().max(3))
+        .filter_map(|candidate| {
+            let own = candidate.chars().take(2 * WORD_MAX).count();
+            let apart_max = own.max(3) / 3;
+            // As many letters as the lengths differ by are apart at least.
+            if own.abs_diff(length) > apart_max {
+                return None;
+            }
+            let distance = strsim::osa_distance(&word, &candidate.to_lowercase());
+            (distance <= apart_max).then_some((distance, candidate))
+        })
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -250,6 +266,18 @@ mod tests {
         assert_eq!(nearest("Membre", known), Some("Member"));
         assert_eq!(nearest("wriet", ["read", "write"]), Some("write"));
         assert_eq!(nearest("Owner", known), None);
+    }
+
+    #[test]
+    fn a_word_that_is_far_too_long_is_compared_with_nothing() {
+        let (long, longer) = ("x".repeat(WORD_MAX), "x".repeat(WORD_MAX + 1));
+        assert_eq!(nearest(&long, [longer.as_str()]), Some(longer.as_str()));
+        assert_eq!(nearest(&longer, [longer.as_str()]), None);
+        // Of 2,000 names and a word of a million letters not one pair is compared: that would be 10^11 steps.
+        let known: Vec<String> = (0..2_000).map(|number| format!("user-{number:08}@example.com")).collect();
+        assert_eq!(nearest(&"x".repeat(1_000_000), known.iter().map(String::as_str)), None);
+        let huge = "y".repeat(1_000_000);
+        assert_eq!(nearest("yy", [huge.as_str()]), None);
     }
 
     #[test]

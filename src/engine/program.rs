@@ -16,14 +16,14 @@ use super::value::{Cell, Symbol, Tail, Uid};
 use super::vocabulary::{TypeIx, Vocabulary};
 
 /// One step of a policy.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Node {
     Bool(bool),
     Long(i64),
     String(Box<[u8]>),
     Entity(Uid),
     /// Any other value that the text gives: its cell, and the bytes that it refers to.
-    Constant(Cell, Box<[u8]>),
+    Constant(Cell, Arc<[u8]>),
     Principal,
     Action,
     Resource,
@@ -73,6 +73,43 @@ impl Node {
             | Self::HasPath(node, _)
             | Self::Like(node, _)
             | Self::Is(node, _) => visit(node),
+        }
+    }
+
+    /// This step, made of what `make` makes of each that it is made of.
+    pub(super) fn map<'n>(&'n self, make: &mut impl FnMut(&'n Node) -> Node) -> Self {
+        let mut boxed = |node: &'n Node| Box::new(make(node));
+        match self {
+            Self::Not(node) => Self::Not(boxed(node)),
+            Self::Negate(node) => Self::Negate(boxed(node)),
+            Self::IsEmpty(node) => Self::IsEmpty(boxed(node)),
+            Self::Attribute(node, attribute) => Self::Attribute(boxed(node), attribute.clone()),
+            Self::HasAttribute(node, attribute) => Self::HasAttribute(boxed(node), attribute.clone()),
+            Self::HasPath(node, path) => Self::HasPath(boxed(node), path.clone()),
+            Self::Like(node, pattern) => Self::Like(boxed(node), pattern.clone()),
+            Self::Is(node, ty) => Self::Is(boxed(node), *ty),
+            Self::And(nodes) => Self::And(nodes.iter().map(make).collect()),
+            Self::Or(nodes) => Self::Or(nodes.iter().map(make).collect()),
+            Self::Set(nodes) => Self::Set(nodes.iter().map(make).collect()),
+            Self::Method(method, nodes) => Self::Method(*method, nodes.iter().map(make).collect()),
+            Self::If(nodes) => {
+                let [test, then, other] = &**nodes;
+                Self::If(Box::new([make(test), make(then), make(other)]))
+            }
+            Self::Binary(op, nodes) => {
+                let [left, right] = &**nodes;
+                Self::Binary(*op, Box::new([make(left), make(right)]))
+            }
+            Self::Record(members) => Self::Record(members.iter().map(|(symbol, node)| (*symbol, make(node))).collect()),
+            Self::Bool(_)
+            | Self::Long(_)
+            | Self::String(_)
+            | Self::Entity(_)
+            | Self::Constant(..)
+            | Self::Principal
+            | Self::Action
+            | Self::Resource
+            | Self::Context => self.clone(),
         }
     }
 }
@@ -157,7 +194,7 @@ impl Attribute {
 }
 
 /// A part of a pattern.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Piece {
     /// `*`
     Anything,

@@ -125,6 +125,11 @@ impl Reference {
         self.entities.to_json_value().ok()
     }
 
+    /// How many entities it has been handed.
+    pub(super) fn len(&self) -> usize {
+        self.entities.len()
+    }
+
     /// The value of an expression; none if it errs.
     pub(super) fn value(&self, expr: &Expr) -> Option<Value> {
         let evaluator = Evaluator::new(self.request.clone(), &self.entities, Extensions::all_available());

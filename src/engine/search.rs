@@ -3,30 +3,27 @@
 //! What is known of the question is evaluated once; what is left leads to lists of entities, and each entity of these is
 //! asked about, in the order of the ids.
 
+mod actions;
+mod asked;
+mod left;
 mod plan;
+mod planning;
 mod walk;
 
-use bumpalo::Bump;
+use foldhash::HashMap;
 
-use self::plan::{List, Plan, Planner};
+pub use self::actions::ActionSearch;
+use self::asked::{Asked, Said};
+use self::planning::Planning;
 use self::walk::Walk;
 use super::bridge::Numbers;
-use super::decide::{Brought, Cause, Effect};
+use super::decide::Brought;
 use super::entity::EntityView;
-use super::evaluate::{Question, Side};
-use super::index::{Bucket, Environment, Policy, Scope};
+use super::index::Environment;
 use super::listing::RequestEnvironment;
-use super::options::ErringForbid;
-use super::postings::key_of_type;
-use super::program::Node;
 use super::query::{Part, Problem, Query};
-use super::reference::Reference;
 use super::snapshot::Snapshot;
-use super::value::{Record, Uid, Val};
-use super::vocabulary::{ActionEntry, TypeIx};
-
-/// Candidates that are gone through list by list in any case.
-const FEW: usize = 64;
+use super::value::Uid;
 
 /// Which side of a question is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,10 +49,20 @@ pub enum Going {
 /// in the ascending order of their ids, byte by byte.
 pub struct Search<'s> {
     environment: Option<RequestEnvironment>,
-    /// None if nothing can be found.
-    asked: Option<Asked<'s>>,
-    candidates: Candidates<'s>,
+    stage: Stage<'s>,
+    /// The id behind which it begins.
+    behind: Option<String>,
+    is_planned: bool,
     at: Option<&'s str>,
+    disputed: Option<&'s str>,
+}
+
+/// How far a search has come.
+enum Stage<'s> {
+    /// Nothing can be found.
+    Nothing,
+    Planning(Box<Planning<'s>>),
+    Looking(Box<Asked<'s>>, Candidates<'s>),
 }
 
 /// What may be found.
@@ -74,40 +81,17 @@ impl Snapshot {
     /// # Errors
     /// Those of [`decide`](Self::decide), for the context and the other side.
     pub fn search(&self, query: &Query<'_>, sought: Sought) -> Result<Search<'_>, Problem> {
-        let mut search = Search {
+        Ok(Search {
             environment: self.environment_of(query),
-            asked: None,
-            candidates: Candidates::Declared(Vec::new()),
+            stage: match self.asked_about(query, sought)? {
+                Some(asked) => Stage::Planning(Box::new(Planning::new(asked))),
+                None => Stage::Nothing,
+            },
+            behind: None,
+            is_planned: false,
             at: None,
-        };
-        let Some(mut asked) = self.asked_about(query, sought)? else {
-            return Ok(search);
-        };
-        let plan = asked.plan();
-        search.candidates = asked.candidates(plan);
-        search.asked = Some(asked);
-        Ok(search)
-    }
-
-    /// The actions that are allowed between two entities: by their short names where these are clear, by exact names
-    /// where not, in ascending order. The action of `query` is not looked at.
-    ///
-    /// An action whose context the one of the question does not fit is not among them.
-    pub fn search_actions(&self, query: &Query<'_>) -> Vec<String> {
-        let mut asking = self.asking();
-        let mut found: Vec<String> = self
-            .vocabulary
-            .actions
-            .iter()
-            .filter(|action| {
-                let mut query = *query;
-                query.action.name = &action.name;
-                asking.decide(&query).is_ok_and(|decision| decision.cause == Cause::Permitted)
-            })
-            .map(|action| self.vocabulary.short_action(action))
-            .collect();
-        found.sort_unstable();
-        found
+            disputed: None,
+        })
     }
 
     fn asked_about(&self, query: &Query<'_>, sought: Sought) -> Result<Option<Asked<'_>>, Problem> {
@@ -156,16 +140,21 @@ impl Snapshot {
             always: false,
             permits: Vec::new(),
             forbids: Vec::new(),
+            wary: Vec::new(),
+            left: Vec::new(),
+            by_place: HashMap::default(),
         }))
     }
 }
 
-impl Search<'_> {
+impl<'s> Search<'s> {
     /// The same search, of ids behind this one.
     pub fn after(mut self, id: &str) -> Self {
-        match &mut self.candidates {
-            Candidates::Stored(walk) => walk.go_behind(id.as_bytes()),
-            Candidates::Declared(left) => left.retain(|(_, declared)| *declared > id),
+        self.is_planned = false;
+        match &mut self.stage {
+            Stage::Looking(_, Candidates::Stored(walk)) => walk.go_behind(id),
+            Stage::Looking(_, Candidates::Declared(left)) => left.retain(|(_, declared)| *declared > id),
+            Stage::Nothing | Stage::Planning(_) => self.behind = Some(id.to_owned()),
         }
         self
     }
@@ -180,255 +169,83 @@ impl Search<'_> {
         self.at
     }
 
-    /// Looks at up to `looks` entities more, until `found` has `found_max` ids.
+    /// The last id about which a policy erred as it was compiled and has a value for Cedar's evaluator, told once. It is
+    /// not found.
+    pub fn take_disputed(&mut self) -> Option<String> {
+        self.disputed.take().map(str::to_owned)
+    }
+
+    /// Finds out where to look, in up to so many steps more, each of which takes as long as one policy. It is done once
+    /// there is something to look at, or nothing.
+    pub fn plan(&mut self, steps: usize) -> Going {
+        for _ in 0..steps {
+            if self.is_planned {
+                return Going::Done;
+            }
+            match &mut self.stage {
+                Stage::Nothing | Stage::Looking(_, Candidates::Declared(_)) => self.is_planned = true,
+                Stage::Looking(_, Candidates::Stored(walk)) => self.is_planned = walk.begin(),
+                Stage::Planning(planning) => {
+                    if planning.go_on() == Going::Done
+                        && let Stage::Planning(planning) = std::mem::replace(&mut self.stage, Stage::Nothing)
+                    {
+                        let (asked, candidates) = planning.candidates(self.behind.as_deref());
+                        self.stage = Stage::Looking(Box::new(asked), candidates);
+                    }
+                }
+            }
+        }
+        if self.is_planned { Going::Done } else { Going::On }
+    }
+
+    /// Looks at up to `looks` entities more, until `found` has `found_max` ids. What is still to be planned is planned.
     pub fn go_on(&mut self, looks: usize, found_max: usize, found: &mut Vec<String>) -> Going {
-        let Some(asked) = &self.asked else { return Going::Done };
         for _ in 0..looks {
             if found.len() >= found_max {
                 return Going::On;
             }
-            let (uid, entity, id) = match &mut self.candidates {
-                Candidates::Stored(walk) => match walk.next() {
-                    // INVARIANT: ids were read from texts.
-                    Some((uid, view)) => (uid, Some(view), std::str::from_utf8(view.id()).unwrap_or_default()),
-                    None => return Going::Done,
-                },
-                Candidates::Declared(left) => match left.pop() {
-                    Some((uid, id)) => (uid, asked.snapshot.entities.table.entity(uid), id),
-                    None => return Going::Done,
-                },
-            };
-            self.at = Some(id);
-            if asked.allows(uid, entity) {
-                found.push(id.to_owned());
+            match self.look() {
+                Some(Some(id)) => found.push(id.to_owned()),
+                Some(None) => {}
+                None => return Going::Done,
             }
         }
         Going::On
     }
-}
 
-/// A question with one side open.
-struct Asked<'s> {
-    snapshot: &'s Snapshot,
-    sought: Sought,
-    /// The type that is looked for.
-    ty: TypeIx,
-    action: &'s ActionEntry,
-    bucket: &'s Bucket,
-    known: Uid,
-    known_type: TypeIx,
-    stored: Option<EntityView<'s>>,
-    /// The known side as the request shapes it.
-    shaped: Option<Vec<u8>>,
-    brought: Brought,
-    /// Whether a permit holds whoever the other side is.
-    always: bool,
-    /// Permits and forbids that depend on the other side, but for those whose scopes name it.
-    permits: Vec<u32>,
-    forbids: Vec<u32>,
-}
-
-impl<'s> Asked<'s> {
-    fn known(&self) -> Side<'_> {
-        Side {
-            uid: self.known,
-            entity: self.shaped.as_deref().map(EntityView::new).or(self.stored),
-        }
-    }
-
-    /// The question about one candidate.
-    fn question<'a>(&'a self, candidate: Side<'a>, made: &'a Bump) -> Question<'a> {
-        let (principal, resource) = match self.sought {
-            Sought::Principals => (candidate, self.known()),
-            Sought::Resources => (self.known(), candidate),
-        };
-        let Brought {
-            foreign, tail, context, ..
-        } = &self.brought;
-        Question {
-            table: &self.snapshot.entities.table,
-            principal,
-            action: self.action.number,
-            resource,
-            context: match context.and_then(|cell| cell.value(&tail.bytes)) {
-                Some(Val::Record(record)) => record,
-                _ => Record::EMPTY,
-            },
-            foreign: &foreign.names,
-            made,
-        }
-    }
-
-    fn policy(&self, number: u32) -> &'s Policy {
-        &self.snapshot.index.policies[number as usize]
-    }
-
-    /// The scopes of a policy: of the known side, and of the other.
-    fn scopes(&self, policy: &Policy) -> (Scope, Scope) {
-        match self.sought {
-            Sought::Principals => (policy.resource, policy.principal),
-            Sought::Resources => (policy.principal, policy.resource),
-        }
-    }
-
-    /// Evaluates what is known, and finds where the rest can hold.
-    fn plan(&mut self) -> Plan<'s> {
-        let snapshot = self.snapshot;
-        let made = Bump::new();
-        let nobody = Side {
-            // INVARIANT: no name of the request has this number, so nothing is mistaken for nobody.
-            uid: Uid(u32::MAX),
-            entity: None,
-        };
-        let question = self.question(nobody, &made);
-        let planner = Planner {
-            question: &question,
-            variable: match self.sought {
-                Sought::Principals => Node::Principal,
-                Sought::Resources => Node::Resource,
-            },
-            ty: self.ty,
-            postings: &snapshot.entities.postings,
-        };
-        let known = self.known();
-        // Lists are of what the store has, not of what the request says of one entity.
-        let is_shaped = self.shaped.is_some() && self.ty == self.known_type;
-        let (mut permits, mut forbids, mut always) = (Vec::new(), Vec::new(), false);
-        let mut never = false;
-        let mut plan = Plan::NOTHING;
-        let whole = |policy: &'s Policy| {
-            let (known_scope, scope) = self.scopes(policy);
-            known_scope.takes(&known).then_some(scope)
-        };
-        self.bucket.visit_known(self.sought, &known, |number| {
-            let policy = self.policy(number);
-            let Some(scope) = whole(policy) else { return };
-            let node = policy.body.as_ref().map(|body| body.compiled.as_ref());
-            let settled = match node {
-                _ if scope != Scope::Any => None,
-                None => Some(Ok(true)),
-                Some(None) => None,
-                Some(Some(node)) => (!planner.is_open(node)).then(|| question.test(node)),
-            };
-            match (policy.info.effect, settled) {
-                (Effect::Permit, Some(Ok(true))) => always = true,
-                (_, Some(Ok(false))) | (Effect::Permit, Some(Err(_))) => {}
-                (Effect::Forbid, Some(Ok(true))) => never = true,
-                (Effect::Forbid, _) => forbids.push(number),
-                (Effect::Permit, None) => {
-                    let more = planner.policy(scope, node.flatten());
-                    if more.len() > 0 || is_shaped {
-                        permits.push(number);
-                        plan = std::mem::replace(&mut plan, Plan::NOTHING).or(more);
-                    }
-                }
-            }
-        });
-        if always {
-            plan = Plan::Everything;
-        }
-        for number in self.bucket.all_sought(self.sought) {
-            let policy = self.policy(number);
-            if policy.info.effect == Effect::Permit
-                && !matches!(plan, Plan::Everything)
-                && let Some(scope) = whole(policy)
-            {
-                let node = policy.body.as_ref().and_then(|body| body.compiled.as_ref());
-                plan = plan.or(planner.policy(scope, node));
+    /// Looks at up to `looks` entities more, and adds how many were found.
+    pub fn count(&mut self, looks: usize, found: &mut u64) -> Going {
+        for _ in 0..looks {
+            match self.look() {
+                Some(id) => *found += u64::from(id.is_some()),
+                None => return Going::Done,
             }
         }
-        if never {
-            plan = Plan::NOTHING;
-        }
-        if let (Plan::Lists(lists), true) = (&mut plan, is_shaped) {
-            lists.push(List::One(self.known));
-        }
-        (self.permits, self.forbids, self.always) = (permits, forbids, always);
-        plan
+        Going::On
     }
 
-    fn candidates(&mut self, plan: Plan<'s>) -> Candidates<'s> {
-        let snapshot = self.snapshot;
-        if plan.len() == 0 {
-            return Candidates::Declared(Vec::new());
+    /// The id of the next entity, if that is found; the outer none if there is no next one.
+    fn look(&mut self) -> Option<Option<&'s str>> {
+        if !self.is_planned {
+            while self.plan(usize::MAX) == Going::On {}
         }
-        if let Some(choices) = &snapshot.vocabulary.type_entry(self.ty).choices {
-            let ids = choices.iter().map(AsRef::<str>::as_ref);
-            let mut numbers = snapshot.asked(&mut self.brought.foreign);
-            let mut declared: Vec<(Uid, &str)> = ids.map(|id| (numbers.number(self.ty, id), id)).collect();
-            declared.sort_unstable_by(|(_, a), (_, b)| b.cmp(a));
-            return Candidates::Declared(declared);
-        }
-        let table = &snapshot.entities.table;
-        let all = snapshot.entities.postings.get(key_of_type(self.ty)).map(List::Posted);
-        // Lists that hold most of what there is take longer than all of it.
-        let is_narrow = plan.len() <= FEW.max(self.count() / 2);
-        let lists = match plan {
-            Plan::Lists(lists) if is_narrow => lists,
-            _ => all.into_iter().collect(),
-        };
-        Candidates::Stored(Walk::new(table, self.ty, lists))
-    }
-
-    /// How many entities there are of the type that is looked for.
-    fn count(&self) -> usize {
-        let all = self.snapshot.entities.postings.get(key_of_type(self.ty));
-        all.map_or(0, |all| all.len())
-    }
-
-    /// Whether the answer about a candidate is allow.
-    fn allows(&self, uid: Uid, stored: Option<EntityView<'s>>) -> bool {
-        // One entity on both sides is what the request makes of it.
-        let entity = if uid == self.known { self.known().entity } else { stored };
-        let candidate = Side { uid, entity };
-        let made = Bump::new();
-        let question = self.question(candidate, &made);
-        let mut reference = None;
-        let mut holds = |policy: &'s Policy| {
-            let (_, scope) = self.scopes(policy);
-            scope.takes(&candidate) && self.holds(policy, &question, &mut reference)
-        };
-        if self.forbids.iter().any(|number| holds(self.policy(*number))) {
-            return false;
-        }
-        let mut permitted = self.always;
-        let mut forbidden = false;
-        self.bucket.visit_sought(self.sought, &candidate, |number| {
-            let policy = self.policy(number);
-            let (known_scope, _) = self.scopes(policy);
-            let is_open = match policy.info.effect {
-                Effect::Permit => !permitted,
-                Effect::Forbid => !forbidden,
-            };
-            if is_open && known_scope.takes(&self.known()) && holds(policy) {
-                match policy.info.effect {
-                    Effect::Permit => permitted = true,
-                    Effect::Forbid => forbidden = true,
-                }
+        let Stage::Looking(asked, candidates) = &mut self.stage else { return None };
+        let (uid, entity, id) = match candidates {
+            Candidates::Stored(walk) => {
+                let (uid, view) = walk.next()?;
+                // INVARIANT: ids were read from texts.
+                (uid, Some(view), std::str::from_utf8(view.id()).unwrap_or_default())
             }
-        });
-        !forbidden && (permitted || self.permits.iter().any(|number| holds(self.policy(*number))))
-    }
-
-    /// Whether a permit permits, or a forbid forbids; one that errs forbids unless an option says otherwise.
-    fn holds(&self, policy: &Policy, question: &Question<'_>, reference: &mut Option<Reference>) -> bool {
-        let Some(body) = &policy.body else { return true };
-        let errs = policy.info.effect == Effect::Forbid && self.snapshot.options.erring_forbid == ErringForbid::Forbids;
-        let compiled = body.compiled.as_ref().map(|node| question.test(node));
-        match compiled {
-            Some(Ok(holds)) => return holds,
-            // Whatever Cedar says of it, it forbids, or it does not permit.
-            Some(Err(_)) if errs || policy.info.effect == Effect::Permit => return errs,
-            Some(Err(_)) | None => {}
+            Candidates::Declared(left) => {
+                let (uid, id) = left.pop()?;
+                (uid, asked.snapshot.entities.table.entity(uid), id)
+            }
+        };
+        self.at = Some(id);
+        let said = asked.ask(uid, entity);
+        if said == Said::Disputed {
+            self.disputed = Some(id);
         }
-        let Snapshot { vocabulary, index, .. } = self.snapshot;
-        let reference =
-            reference.get_or_insert_with(|| Reference::new(question, self.action, self.bucket, vocabulary, index));
-        match (reference.holds(&body.expr), compiled) {
-            (Err(_), _) => errs,
-            // The two disagree, and nobody is allowed anything on the word of one.
-            (Ok(_), Some(_)) => true,
-            (Ok(holds), None) => holds,
-        }
+        Some((said == Said::Yes).then_some(id))
     }
 }

@@ -302,6 +302,13 @@ impl Snapshot {
         }
     }
 
+    /// The file of the template that a policy links, if it is a link.
+    pub(super) fn template_file(&self, info: &PolicyInfo) -> Option<&str> {
+        let id = PolicyId::new(info.template.as_deref()?);
+        let origin = self.read.policies.origins.get(&id)?;
+        Some(&origin.text.name)
+    }
+
     /// The schema as Cedar's own.
     pub fn schema(&self) -> &Schema {
         &self.read.schema.schema

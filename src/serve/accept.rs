@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -18,6 +19,7 @@ use super::connections::{Admitted, Order};
 use super::framing::Strict;
 use super::guard::Hosts;
 use super::listen::{Address, Listener};
+use super::management::{Management, nothing_here};
 use super::quiet::quiet;
 use super::service::{Limits, ServeSettings, Service};
 use super::tally::add;
@@ -25,6 +27,22 @@ use crate::store::Live;
 
 /// Files that connections may not use up: the loader, logs and health checks need some.
 const FILES_RESERVED: usize = 64;
+
+/// What a listener is for, and the names that it answers to.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) hosts: Hosts,
+    pub(super) opens: Opens,
+}
+
+/// What a listener is for.
+#[derive(Debug)]
+pub(super) enum Opens {
+    /// Decisions, and what stands beside them.
+    Decisions,
+    /// Changes, with a token.
+    Management(Router),
+}
 
 /// A running server.
 #[derive(Debug)]
@@ -49,6 +67,19 @@ impl Server {
 /// # Errors
 /// The system has no random numbers.
 pub fn serve(listeners: Vec<Listener>, live: Arc<Live>, settings: &ServeSettings) -> io::Result<Server> {
+    serve_all(listeners, Management::default(), live, settings)
+}
+
+/// Serves what is live on all listeners, and lets those with a token change it on listeners of their own.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn serve_all(
+    listeners: Vec<Listener>,
+    management: Management,
+    live: Arc<Live>,
+    settings: &ServeSettings,
+) -> io::Result<Server> {
     let base = listeners.iter().find_map(|listener| match listener.address() {
         Address::Tcp(address) => Some(format!("http://{address}")),
         Address::Unix(_) => None,
@@ -57,10 +88,19 @@ pub fn serve(listeners: Vec<Listener>, live: Arc<Live>, settings: &ServeSettings
     let service = Service::new(live, settings, &base, connections_max(&settings.limits))?;
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    for listener in listeners {
-        let hosts = Arc::new(Hosts::of(&listener.address(), &settings.allowed_hosts));
+    let decisions = listeners.into_iter().map(|listener| (listener, Opens::Decisions));
+    let routes = &management.routes.fallback(nothing_here);
+    let managing = management
+        .listeners
+        .into_iter()
+        .map(|listener| (listener, Opens::Management(routes.clone())));
+    for (listener, opens) in decisions.chain(managing) {
+        let door = Arc::new(Door {
+            hosts: Hosts::of(&listener.address(), &settings.allowed_hosts),
+            opens,
+        });
         let stopped = stopped.clone();
-        tasks.spawn(accept_all(listener, service.clone(), hosts, stopped));
+        tasks.spawn(accept_all(listener, service.clone(), door, stopped));
     }
     let timekeeper = tokio::spawn(service.connections.clone().keep_time(service.patience()));
     let drained = service.clone();
@@ -87,7 +127,7 @@ fn connections_max(limits: &Limits) -> usize {
     limits.connections_max.min(files.saturating_sub(FILES_RESERVED)).max(1)
 }
 
-async fn accept_all(listener: Listener, service: Arc<Service>, hosts: Arc<Hosts>, mut stopped: watch::Receiver<bool>) {
+async fn accept_all(listener: Listener, service: Arc<Service>, door: Arc<Door>, mut stopped: watch::Receiver<bool>) {
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener) => accepted,
@@ -109,8 +149,8 @@ async fn accept_all(listener: Listener, service: Arc<Service>, hosts: Arc<Hosts>
             continue;
         };
         match stream {
-            Stream::Tcp(stream) => tokio::spawn(connection(stream, service.clone(), hosts.clone(), admitted)),
-            Stream::Unix(stream) => tokio::spawn(connection(stream, service.clone(), hosts.clone(), admitted)),
+            Stream::Tcp(stream) => tokio::spawn(connection(stream, service.clone(), door.clone(), admitted)),
+            Stream::Unix(stream) => tokio::spawn(connection(stream, service.clone(), door.clone(), admitted)),
         };
     }
 }
@@ -143,20 +183,20 @@ fn is_of_the_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection<S>(stream: S, service: Arc<Service>, hosts: Arc<Hosts>, admitted: Admitted)
+async fn connection<S>(stream: S, service: Arc<Service>, door: Arc<Door>, admitted: Admitted)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let own = &*admitted.connection;
     let io = TokioIo::new(Strict::new(stream, own));
     let limits = service.limits;
-    let (service, hosts) = (&*service, &*hosts);
+    let (service, door) = (&service, &*door);
     let served = http1::Builder::new()
         .max_headers(limits.headers_max)
         .max_buf_size(limits.header_bytes_max.max(8 << 10))
         // Answers are short: one copy into one buffer costs less than two buffers to write.
         .writev(false)
-        .serve_connection(io, service_fn(move |request| service.respond(hosts, own, request)));
+        .serve_connection(io, service_fn(move |request| service.respond(door, own, request)));
     let mut served = pin!(served);
     let mut known = Order::None;
     let mut task = Waker::noop().clone();

@@ -18,7 +18,7 @@ pub(super) use metadata::Metadata;
 pub use question::read_question;
 pub use search::OlderCursor;
 pub(super) use search::{SearchRequest, SearchRules, Searched};
-pub(super) use searching::{Found, Searching};
+pub(super) use searching::{Found, Searching, Slice};
 
 /// Where evaluation is asked (10.1).
 pub(super) const EVALUATION: &str = "/access/v1/evaluation";

@@ -109,6 +109,41 @@ impl Comparisons {
         Ok(decision)
     }
 
+    /// Whether the next question that a search found an answer to is to be compared.
+    pub(super) fn chooses(&self) -> bool {
+        self.is_chosen()
+    }
+
+    /// Has a question compared that was not asked by itself.
+    pub(super) fn sample(&self, snapshot: &Snapshot, query: &Query<'_>) {
+        if self.before_answer {
+            self.settle(snapshot, query);
+        } else if let Some(waiting) = &self.waiting
+            && waiting.try_send(OwnedQuery::from(query)).is_err()
+        {
+            add(&self.passed_over);
+        }
+    }
+
+    /// Decides by both a question about which a policy erred as it was compiled and not for Cedar, or that was chosen.
+    /// If they disagree, its kind is denied from then on.
+    pub(super) fn settle(&self, snapshot: &Snapshot, query: &Query<'_>) {
+        // A problem of the question itself is told to whoever asked.
+        let _ = self.compare(snapshot, query);
+    }
+
+    /// Whether a question is denied whatever its policies say: it is of a kind that is, or, where both are asked before
+    /// each answer, they disagree on it now.
+    ///
+    /// # Errors
+    /// Those of [`Snapshot::decide`].
+    pub(super) fn refuses(&self, snapshot: &Snapshot, query: &Query<'_>) -> Result<bool, Problem> {
+        if self.before_answer && self.one_in > 0 && !self.distrusts(snapshot, query) {
+            self.compare(snapshot, query)?;
+        }
+        Ok(self.distrusts(snapshot, query))
+    }
+
     /// Kinds of questions that are denied.
     pub(super) fn distrusted(&self) -> Vec<RequestEnvironment> {
         self.distrusted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

@@ -9,7 +9,7 @@ mod said;
 
 use crate::engine::{
     Cause, Clause, Explanation, Judged, Named, Outcome, Part, Path, Problem, Query, Remedy, Seen, Snapshot, Source,
-    Step, Value, WhyDropped,
+    Step, Value, WhyDropped, WithoutFirst,
 };
 
 /// Why an answer is what it is. The members are described in docs/explain.md.
@@ -32,6 +32,8 @@ pub struct ExplainDocument {
     pub resource: EntityDocument,
     /// The policies that decided.
     pub determining_policies: Vec<PolicyDocument>,
+    /// Whether more policies decided.
+    pub determining_cut: bool,
     /// Of a deny, the permits that come nearest.
     pub nearest_permits: Vec<PolicyDocument>,
     /// How many permits there are for such questions.
@@ -40,14 +42,27 @@ pub struct ExplainDocument {
     pub remedies: Vec<RemedyDocument>,
     /// Whether some changes were not tried.
     pub remedies_cut: bool,
+    /// Of what is forbidden and what no change of one fact turns: those after which nothing forbids it any more.
+    pub first_steps: Vec<RemedyDocument>,
     /// Of an allow, the ways in which it was granted.
     pub paths: Vec<PathDocument>,
     /// Whether there are more ways.
     pub paths_cut: bool,
+    /// Of an allow, the answer once the links of the first way are taken away: `allow`, `deny` or `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub without_first: Option<String>,
     /// Policies that could not be evaluated.
     pub errors: Vec<ErrorDocument>,
+    /// Whether there are more of them.
+    pub errors_cut: bool,
     /// What of the request no policy could see.
     pub dropped: Vec<DroppedDocument>,
+    /// Whether there is more of it.
+    pub dropped_cut: bool,
+    /// Whether clauses or values are left out, because there would be too much of them.
+    pub values_cut: bool,
+    /// Whether it took more work than it may, and ended before all was looked at.
+    pub unfinished: bool,
     /// What was asked about and nobody knows, in sentences.
     pub unknown: Vec<String>,
 }
@@ -80,6 +95,9 @@ pub struct PolicyDocument {
     /// The template that it links.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub template: Option<String>,
+    /// The file of that template, of which the lines of clauses are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub template_file: Option<String>,
     /// Its file, below the root.
     pub file: String,
     /// Its line there.
@@ -169,6 +187,8 @@ pub struct RemedyDocument {
     pub source: SourceDocument,
     /// The policy that turns with it.
     pub policy: String,
+    /// How many actions that policy is about.
+    pub actions: usize,
 }
 
 /// A group, value or element.
@@ -178,6 +198,15 @@ pub struct ChoiceDocument {
     pub text: String,
     /// In Cedar's JSON format of entities.
     pub value: serde_json::Value,
+    /// The file of an entity, if the store has it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<String>,
+    /// Its line there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u32>,
+    /// Of a group that an attribute lists, or no longer lists: how many that could ask such a question are in it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub members: Option<usize>,
 }
 
 /// One way in which an allow was granted.
@@ -191,6 +220,9 @@ pub struct PathDocument {
     pub steps: Vec<StepDocument>,
     /// Whether it would still grant if the first path were taken away.
     pub independent: bool,
+    /// What it has in common with the first path.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub shares: Vec<String>,
 }
 
 /// A part of a path.
@@ -203,6 +235,9 @@ pub struct StepDocument {
     /// From an entity up to a group, each the parent of the one before it; or the one element that a set lists.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub entities: Vec<EntityDocument>,
+    /// How many are left out in the middle of those.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub left_out: usize,
     /// The entity that lists the last of them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub listed_by: Option<EntityDocument>,
@@ -236,6 +271,25 @@ pub struct DroppedDocument {
     pub sentence: String,
 }
 
+/// Policies that err and that are told.
+const ERRORS_MAX: usize = 16;
+
+/// Characters of an annotation and of what Cedar says of an error that are told.
+const TEXT_MAX: usize = 1_000;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// A text, or as much of it as is told.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(TEXT_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Explains one question.
 ///
 /// # Errors
@@ -253,7 +307,7 @@ impl ExplainDocument {
             ErrorDocument {
                 policy: policy.id.to_string(),
                 effect: policy.effect.to_string(),
-                message: error.message.clone(),
+                message: shortened(&error.message),
             }
         };
         Self {
@@ -265,24 +319,55 @@ impl ExplainDocument {
             action: explanation.action.clone().into_owned(),
             resource: EntityDocument::from(&explanation.resource),
             determining_policies: explanation.determining.iter().map(PolicyDocument::from).collect(),
+            determining_cut: explanation.determining_cut,
             nearest_permits: explanation.nearest.iter().map(PolicyDocument::from).collect(),
             permits: explanation.permits,
             remedies: explanation.remedies.iter().map(RemedyDocument::from).collect(),
             remedies_cut: explanation.remedies_cut,
+            first_steps: explanation.first_steps.iter().map(RemedyDocument::from).collect(),
             paths: explanation.paths.iter().map(PathDocument::from).collect(),
             paths_cut: explanation.paths_cut,
-            errors: decision.errors.iter().map(error).collect(),
+            without_first: decision.is_allowed().then(|| without_first(explanation.without_first).to_owned()),
+            errors: decision.errors.iter().take(ERRORS_MAX).map(error).collect(),
+            errors_cut: decision.errors.len() > ERRORS_MAX,
             dropped: explanation.dropped.iter().map(DroppedDocument::from).collect(),
+            dropped_cut: explanation.dropped_cut,
+            values_cut: explanation.is_cut,
+            unfinished: explanation.is_unfinished,
             unknown: explanation.unknown.iter().map(said::unknown).collect(),
         }
     }
 
-    /// The same, where two evaluators disagreed on such a question before: what was found stands, and is not trusted.
-    pub fn distrusted(mut self) -> Self {
-        self.decision = false;
-        self.cause = cause(Cause::Distrusted).to_owned();
-        self.sentence = "deny: two evaluators disagreed on such a question before".to_owned();
-        self
+    /// The same, where two evaluators disagreed on such a question: what one of them found is not told.
+    pub fn distrusted(self) -> Self {
+        Self {
+            decision: false,
+            cause: cause(Cause::Distrusted).to_owned(),
+            sentence: "deny: two evaluators disagreed on such a question before".to_owned(),
+            determining_policies: Vec::new(),
+            determining_cut: false,
+            nearest_permits: Vec::new(),
+            permits: 0,
+            remedies: Vec::new(),
+            remedies_cut: false,
+            first_steps: Vec::new(),
+            paths: Vec::new(),
+            paths_cut: false,
+            without_first: None,
+            errors: Vec::new(),
+            errors_cut: false,
+            values_cut: false,
+            unfinished: false,
+            ..self
+        }
+    }
+}
+
+fn without_first(answer: WithoutFirst) -> &'static str {
+    match answer {
+        WithoutFirst::Allowed => "allow",
+        WithoutFirst::Denied => "deny",
+        WithoutFirst::Unknown => "unknown",
     }
 }
 
@@ -327,8 +412,9 @@ impl From<&Judged<'_>> for PolicyDocument {
         Self {
             id: info.id.to_string(),
             effect: info.effect.to_string(),
-            annotations: info.annotations.iter().cloned().collect(),
+            annotations: info.annotations.iter().map(|(key, value)| (key.clone(), shortened(value))).collect(),
             template: info.template.as_deref().map(str::to_owned),
+            template_file: judged.template_file.map(str::to_owned),
             file: info.place.file.to_string(),
             line: info.place.line,
             text: judged.text.clone().into_owned(),
@@ -397,9 +483,12 @@ impl From<Source<'_>> for SourceDocument {
 impl From<&Remedy<'_>> for RemedyDocument {
     fn from(remedy: &Remedy<'_>) -> Self {
         let owner = remedy.fact.as_ref().and_then(|fact| fact.entity.as_ref());
-        let choice = |choice: &crate::engine::Choice| ChoiceDocument {
+        let choice = |choice: &crate::engine::Choice<'_>| ChoiceDocument {
             text: choice.text.clone(),
             value: choice.value.clone(),
+            file: choice.place.map(|(file, _)| file.to_owned()),
+            line: choice.place.map(|(_, line)| line),
+            members: choice.members,
         };
         Self {
             sentence: said::remedy(remedy),
@@ -409,6 +498,7 @@ impl From<&Remedy<'_>> for RemedyDocument {
             choices: remedy.choices.iter().map(choice).collect(),
             source: SourceDocument::from(remedy.source),
             policy: remedy.info.id.to_string(),
+            actions: remedy.actions,
         }
     }
 }
@@ -420,6 +510,7 @@ impl From<&Path<'_>> for PathDocument {
             sentence: said::path(path),
             steps: path.steps.iter().map(StepDocument::from).collect(),
             independent: path.is_independent,
+            shares: path.shares.iter().map(said::shared).collect(),
         }
     }
 }
@@ -427,26 +518,31 @@ impl From<&Path<'_>> for PathDocument {
 impl From<&Step<'_>> for StepDocument {
     fn from(step: &Step<'_>) -> Self {
         let one;
-        let (text, negated, entities, list, seen): (&Cow<'_, str>, _, &[Named<'_>], _, &[Seen<'_>]) = match step {
+        let (text, entities, list, seen): (&Cow<'_, str>, &[Named<'_>], _, &[Seen<'_>]) = match step {
             Step::Chain {
                 text,
                 entities,
                 listed_in,
-            } => (text, false, entities, listed_in.as_ref(), &[]),
+                ..
+            } => (text, entities, listed_in.as_ref(), &[]),
             Step::Listed {
                 text,
                 element,
                 listed_in,
             } => {
                 one = [element.clone()];
-                (text, false, &one, Some(listed_in), &[])
+                (text, &one, Some(listed_in), &[])
             }
-            Step::Clause { text, is_negated, seen } => (text, *is_negated, &[], None, seen),
+            Step::Clause { text, seen, .. } => (text, &[], None, seen),
         };
         Self {
             text: text.clone().into_owned(),
-            negated,
+            negated: matches!(step, Step::Clause { is_negated: true, .. }),
             entities: entities.iter().map(EntityDocument::from).collect(),
+            left_out: match step {
+                Step::Chain { left_out, .. } => *left_out,
+                Step::Listed { .. } | Step::Clause { .. } => 0,
+            },
             listed_by: list.and_then(|fact| fact.entity.as_ref()).map(EntityDocument::from),
             listed_in: list.map(said::fact),
             seen: seen.iter().map(SeenDocument::from).collect(),

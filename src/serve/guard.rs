@@ -55,6 +55,8 @@ pub(super) struct Head<'h> {
     browser: Option<&'static str>,
     overrides_method: bool,
     pub(super) request_id: Option<&'h HeaderValue>,
+    pub(super) authorization: Option<&'h HeaderValue>,
+    pub(super) authorizations: usize,
     content_type: Option<&'h HeaderValue>,
     content_types: usize,
     is_encoded: bool,
@@ -78,6 +80,10 @@ impl<'h> Head<'h> {
             "content-type" => {
                 self.content_type = Some(value);
                 self.content_types += 1;
+            }
+            "authorization" => {
+                self.authorization = Some(value);
+                self.authorizations += 1;
             }
             "content-encoding" => self.is_encoded = true,
             "x-request-id" if self.request_id.is_none() => self.request_id = Some(value),

@@ -67,6 +67,8 @@ async fn status(State(service): State<Arc<Service>>) -> Response {
         "version": env!("CARGO_PKG_VERSION"),
         "live": service.live.current().as_ref().map(|generation| live(generation)),
         "pending": pending,
+        "callers": service.callers.fault().map(|fault| json!({ "fault": fault })),
+        "scim": { "mass_deactivations": service.alarm.raised() },
         "loading": {
             "loads": status.loads,
             "failures": status.failures,
@@ -81,6 +83,7 @@ async fn status(State(service): State<Arc<Service>>) -> Response {
             "allowed": count(&tally.allowed),
             "denied": count(&tally.denied),
             "explained": count(&tally.explained),
+            "explanations_refused": count(&tally.explanations_refused),
             "problems": count(&tally.problems),
             "refused": count(&tally.refused),
             "panics": count(&tally.panics),

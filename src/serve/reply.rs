@@ -22,6 +22,8 @@ pub(super) struct Problem {
     pub(super) message: Cow<'static, str>,
     /// Methods, for 405.
     allow: Option<&'static str>,
+    /// Whether a token is wanted, and whether there was one.
+    wants_token: Option<bool>,
     /// Whether it may be otherwise in a second.
     passes: bool,
     /// Whether the connection cannot go on, since what follows on it is unknown.
@@ -35,6 +37,7 @@ impl Problem {
             status,
             message: message.into(),
             allow: None,
+            wants_token: None,
             passes: false,
             close: false,
         }
@@ -56,6 +59,20 @@ impl Problem {
         }
     }
 
+    /// 401. `had_one` says whether the request brought something that should have been a token.
+    pub(super) fn unauthorized(message: impl Into<Cow<'static, str>>, had_one: bool) -> Self {
+        Self {
+            wants_token: Some(had_one),
+            ..Self::new(StatusCode::UNAUTHORIZED, message)
+        }
+    }
+
+    /// The same, for what may be otherwise in a second.
+    pub(super) fn that_passes(mut self) -> Self {
+        self.passes = true;
+        self
+    }
+
     /// The same, as the last answer of its connection.
     pub(super) fn and_close(mut self) -> Self {
         self.close = true;
@@ -75,6 +92,16 @@ impl Problem {
         let headers = response.headers_mut();
         if let Some(allow) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if let Some(had_one) = self.wants_token {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(if had_one {
+                    "Bearer realm=\"gatepost\", error=\"invalid_token\""
+                } else {
+                    "Bearer realm=\"gatepost\""
+                }),
+            );
         }
         if self.passes {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

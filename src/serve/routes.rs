@@ -4,6 +4,7 @@ use super::authzen::{
     CONFIGURATION, EVALUATION, EVALUATIONS, SEARCH_ACTION, SEARCH_RESOURCE, SEARCH_SUBJECT, Searched,
 };
 use super::service::Ask;
+use crate::callers::Scope;
 
 /// One route.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,17 @@ pub struct Route {
     /// The whole path.
     pub path: &'static str,
     pub(super) to: To,
+}
+
+impl Route {
+    /// What a token has to be good for where tokens are wanted.
+    pub(super) fn scope(&self) -> Scope {
+        match self.to {
+            To::Asked(Asked::Search(_)) => Scope::Search,
+            To::Asked(Asked::Explanation) => Scope::Explain,
+            To::Asked(Asked::Decision(_)) | To::Operation => Scope::Decide,
+        }
+    }
 }
 
 /// Who answers.

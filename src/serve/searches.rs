@@ -1,19 +1,23 @@
 //! Searches under way: in slices on one snapshot, so many at once, and no longer than somebody waits for them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::Guard;
 use hyper::HeaderMap;
 use tokio::sync::Semaphore;
 
-use super::authzen::{Answer, CursorKey, Found, OlderCursor, SearchRequest, SearchRules, Searched, Searching};
+use super::authzen::{Answer, CursorKey, Found, OlderCursor, SearchRequest, SearchRules, Searched, Searching, Slice};
 use super::reply::Problem;
 use super::service::{Answered, Limits, Service, read, snapshot_of, told};
 use super::tally::add;
 use crate::engine::Snapshot;
 
-/// Entities that are looked at before others have their turn.
-const LOOKS_AT_ONCE: usize = 256;
+/// How long a search is carried on before others have their turn. Some policies take long about one entity.
+const SLICE: Slice = Slice {
+    steps: 256,
+    time: Duration::from_millis(1),
+};
 
 /// Searches at once for each thread that answers, where no number is set.
 ///
@@ -71,6 +75,7 @@ impl Searches {
             rules: SearchRules {
                 results_max: limits.search_results_max,
                 looks_max: limits.search_looks_max,
+                time: limits.search_time,
                 older: settings.older_cursor,
             },
         })
@@ -132,9 +137,9 @@ impl Service {
             Problem::try_later("as many searches are under way as there may be")
         })?;
         self.prepare();
-        let mut searching = Searching::begin(snapshot, &request, *rules, key, comparisons).inspect_err(problem)?;
+        let mut searching = Searching::begin(snapshot, &request, *rules, key).inspect_err(problem)?;
         let mut under_way = UnderWay::new(&tally.searches);
-        while searching.go_on(LOOKS_AT_ONCE, comparisons) {
+        while searching.go_on(SLICE, comparisons) {
             tokio::task::yield_now().await;
         }
         let found = searching.answer(key);

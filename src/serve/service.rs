@@ -20,22 +20,26 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode, Uri};
 use tower::ServiceExt;
 
+use super::accept::{Door, Opens};
 use super::authzen::{self, Answer, BatchRules, Batched, Inherit, Metadata};
+use super::callers::{CallerSettings, Callers};
 use super::compare::{CompareSettings, Comparisons};
 use super::connections::{Connection, Connections, Patience, Phase};
+use super::explaining::Explaining;
 use super::guard::{Head, Hosts, nothing_here};
 use super::operations;
 use super::quiet::poll_frame;
 use super::reply::{self, Body, Problem};
 use super::routes::{Asked, ROUTES, Route, To};
+use super::scim::Alarm;
 use super::searches::{SearchSettings, Searches};
 use super::tally::{Tally, add};
 use crate::engine::Snapshot;
 use crate::engine::json::Json;
 use crate::store::{Generation, Live};
 
-const REVISION: HeaderName = HeaderName::from_static("gatepost-revision");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REVISION: HeaderName = HeaderName::from_static("gatepost-revision");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY_ERRORS: HeaderName = HeaderName::from_static("gatepost-policy-errors");
 
 /// Items of a batch that are answered before others have their turn.
@@ -56,8 +60,16 @@ pub struct Limits {
     pub search_results_max: usize,
     /// Entities that are looked at for one answer to a search.
     pub search_looks_max: usize,
+    /// Time that one answer to a search is looked for.
+    pub search_time: Duration,
     /// Searches at once; 0 for four on each thread that answers.
     pub searches_max: usize,
+    /// Bytes of a body on the management listener.
+    pub admin_body_bytes_max: usize,
+    /// Explanations at once; 0 for one for each two threads that answer.
+    pub explanations_max: usize,
+    /// For one explanation; what has been found by then is told.
+    pub explanation_timeout: Duration,
     /// Open connections. Never more than the process may have open files, less a reserve of 64.
     pub connections_max: usize,
     /// Bytes of a request's head.
@@ -85,7 +97,11 @@ impl Default for Limits {
             batch_items_max: 1_000,
             search_results_max: 1_000,
             search_looks_max: 1_000_000,
+            search_time: Duration::from_secs(10),
             searches_max: 0,
+            admin_body_bytes_max: 8 << 20,
+            explanations_max: 0,
+            explanation_timeout: Duration::from_secs(2),
             connections_max: 10_000,
             header_bytes_max: 16 << 10,
             headers_max: 64,
@@ -115,6 +131,10 @@ pub struct ServeSettings {
     pub search: SearchSettings,
     /// Whether decisions are explained to whoever asks, which tells policies and facts.
     pub explains: bool,
+    /// Who may call.
+    pub callers: CallerSettings,
+    /// Where mass deactivations by directory sync are counted.
+    pub alarm: Arc<Alarm>,
     /// Called before each decision and each search, for tests of what happens when one breaks off.
     pub before_decision: Option<fn()>,
 }
@@ -135,7 +155,10 @@ pub struct Service {
     before_decision: Option<fn()>,
     batch: BatchRules,
     explains: bool,
+    pub(super) callers: Callers,
+    pub(super) alarm: Arc<Alarm>,
     pub(super) searches: Searches,
+    pub(super) explaining: Explaining,
     router: OnceLock<Router>,
 }
 
@@ -220,7 +243,10 @@ impl Service {
                 },
             },
             explains: settings.explains,
+            callers: Callers::new(&settings.callers),
+            alarm: settings.alarm.clone(),
             searches: Searches::new(&settings.search, &limits)?,
+            explaining: Explaining::new(&limits),
             router: OnceLock::new(),
         });
         let router = operations::router(&service);
@@ -238,17 +264,24 @@ impl Service {
 
     /// Answers one request.
     pub(super) async fn respond(
-        &self,
-        hosts: &Hosts,
+        self: &Arc<Self>,
+        door: &Door,
         connection: &Connection,
         mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
         connection.enter(Phase::Busy);
         let head = Head::of(request.headers());
         let request_id = head.request_id.cloned();
-        let route = self.route(&request, &head, hosts);
+        let hosts = &door.hosts;
+        let route = match &door.opens {
+            Opens::Decisions => self.route(&request, &head, hosts).map(Ok),
+            Opens::Management(routes) => Ok(Err(routes)),
+        };
         let answered = AssertUnwindSafe(async move {
-            let route = route?;
+            let route = match route? {
+                Ok(route) => route,
+                Err(routes) => return Ok(Box::pin(self.manage(routes, hosts, request)).await.into()),
+            };
             match route.to {
                 To::Asked(asked) => {
                     let mut room = Room {
@@ -256,14 +289,14 @@ impl Service {
                         max: self.limits.bodies_bytes_max,
                         all: &self.bodies,
                     };
-                    let body = self.body(request.body_mut(), &mut room).await;
+                    let body = self.body(request.body_mut(), self.limits.body_bytes_max, &mut room).await;
                     let body = body.inspect_err(|_| add(&self.tally.refused))?;
                     // Nobody needs the request's headers any more, and the answer takes their room.
                     let headers = std::mem::take(request.headers_mut());
                     match asked {
                         Asked::Decision(Ask::One) => self.decide(&body, headers),
                         Asked::Decision(Ask::Batch) => Box::pin(self.decide_all(&body, headers)).await,
-                        Asked::Explanation => self.explain(&body, headers),
+                        Asked::Explanation => Box::pin(self.explain(body, headers)).await,
                         Asked::Search(searched) => Box::pin(self.search(searched, &body, headers)).await,
                     }
                 }
@@ -281,10 +314,13 @@ impl Service {
             }
         };
         let headers = response.headers_mut();
-        // A decision names the revision that it was made from; any other answer the one that is live.
-        let revision = revision.or_else(|| self.live.current().as_ref().map(|live| header_of(&live.snapshot)));
-        if let Some(revision) = revision {
-            headers.insert(REVISION, revision);
+        // A decision names the revision that it was made from, a change the one that has it; any other answer the one that
+        // is live.
+        if !headers.contains_key(REVISION) {
+            let revision = revision.or_else(|| self.live.current().as_ref().map(|live| header_of(&live.snapshot)));
+            if let Some(revision) = revision {
+                headers.insert(REVISION, revision);
+            }
         }
         if let Some(id) = request_id {
             headers.insert(REQUEST_ID, id);
@@ -323,6 +359,9 @@ impl Service {
         }
         if let To::Asked(_) = route.to {
             head.check_json()?;
+            if self.callers.are_required() {
+                self.callers.check(head, route.scope())?;
+            }
         }
         Ok(route)
     }
@@ -338,9 +377,18 @@ impl Service {
         }
     }
 
+    /// The whole body of a request that changes something.
+    pub(super) async fn body_within(&self, body: &mut Incoming, max: usize) -> Result<Bytes, Problem> {
+        let mut room = Room {
+            taken: 0,
+            max: self.limits.bodies_bytes_max,
+            all: &self.bodies,
+        };
+        self.body(body, max, &mut room).await.inspect_err(|_| add(&self.tally.refused))
+    }
+
     /// The whole body, within its limits of size and time.
-    async fn body(&self, body: &mut Incoming, room: &mut Room<'_>) -> Result<Bytes, Problem> {
-        let max = self.limits.body_bytes_max;
+    async fn body(&self, body: &mut Incoming, max: usize, room: &mut Room<'_>) -> Result<Bytes, Problem> {
         let mut collecting = pin!(collect(body, max, room));
         // Most bodies came with their heads, and need no timer.
         let collected = match poll_fn(|cx| Poll::Ready(collecting.as_mut().poll(cx))).await {
@@ -366,16 +414,6 @@ impl Service {
         let snapshot = snapshot_of(generation.as_ref())?;
         self.prepare();
         let answer = evaluated(snapshot, body, self.limits.json_depth_max, &self.tally);
-        Ok(told(snapshot, answer, headers))
-    }
-
-    /// Explains instead of deciding. It is counted by itself, and neither compared nor among the decisions.
-    fn explain(&self, body: &[u8], headers: HeaderMap) -> Result<Answered, Problem> {
-        let generation = self.live.current();
-        let snapshot = snapshot_of(generation.as_ref())?;
-        self.prepare();
-        let answer = read(body, self.limits.json_depth_max, &self.tally)
-            .and_then(|root| authzen::explain(snapshot, &root, &self.tally));
         Ok(told(snapshot, answer, headers))
     }
 

@@ -23,6 +23,8 @@ pub struct Tally {
     pub denied: AtomicU64,
     /// Questions that were explained. They are not among those above.
     pub explained: AtomicU64,
+    /// Explanations refused because too many were under way.
+    pub explanations_refused: AtomicU64,
     /// Questions, items of a batch and searches that could not be answered because of what they said.
     pub problems: AtomicU64,
     /// Requests refused before their question was looked at.

@@ -42,8 +42,26 @@ pub(super) enum Line {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     None,
+    /// One of several ways.
+    Way,
     Holds,
     Fails,
+}
+
+/// Whether it has been said what parts of a clause have to be.
+#[derive(Clone, Copy)]
+enum Owed {
+    Said,
+    Told,
+}
+
+impl Owed {
+    fn told(self, words: &str) -> &str {
+        match self {
+            Self::Said => "",
+            Self::Told => words,
+        }
+    }
 }
 
 /// Tells an explanation.
@@ -89,8 +107,12 @@ impl Story {
             is_allowed: document.decision,
             words: document.sentence.clone(),
         });
-        let policies: Vec<String> =
-            document.determining_policies.iter().map(|policy| format!("`{}`", policy.id)).collect();
+        // A name that nobody knows is the reason more often than not.
+        document.unknown.iter().for_each(|unknown| self.plain(sentence(unknown)));
+        let mut policies: Vec<String> = document.determining_policies.iter().map(|policy| code(&policy.id)).collect();
+        if document.determining_cut {
+            policies.push("others".to_owned());
+        }
         let s = if policies.len() == 1 { "s" } else { "" };
         let policies = policies.join(" and ");
         self.plain(match document.cause.as_str() {
@@ -103,7 +125,9 @@ impl Story {
             "disagreed" => "Two evaluators disagree on a policy, so it is denied.".to_owned(),
             _ => "Two evaluators disagreed on such a question before, so it is denied.".to_owned(),
         });
-        document.unknown.iter().for_each(|unknown| self.plain(sentence(unknown)));
+        if document.unfinished {
+            self.plain("To explain all of it takes more work than one explanation may: what follows is not all.");
+        }
     }
 
     fn remedies(&mut self, document: &ExplainDocument) {
@@ -115,30 +139,40 @@ impl Story {
             return;
         }
         match (document.remedies.is_empty(), document.decision) {
-            (true, true) => self.plain("No change of one fact alone was found that takes it away."),
-            (true, false) => self.plain("No change of one fact alone was found that turns this into an allow."),
-            (false, true) => self.head("To take it away, any one of these is enough"),
-            (false, false) => self.head("To allow it, any one of these is enough"),
+            (true, true) => self.plain("No change of one fact that was tried is enough alone to take it away."),
+            (true, false) => self.plain("No change of one fact that was tried is enough alone to allow it."),
+            (false, true) => self.head("To take it away, any one of these is enough, as far as the policies go"),
+            (false, false) => self.head("To allow it, any one of these is enough, as far as the policies go"),
         }
-        for remedy in document.remedies.iter().take(REMEDIES_MAX) {
-            self.remedy(remedy, document.decision);
-        }
-        if document.remedies.len() > REMEDIES_MAX {
-            self.item(0, format!("{} more", document.remedies.len() - REMEDIES_MAX));
-        }
+        self.changes(&document.remedies, document);
         if document.remedies_cut {
-            self.plain("There were too many changes to try them all.");
+            self.plain("Not all changes were tried: there are too many of them, or too much hangs on one.");
         }
+        self.first_steps(document);
     }
 
-    fn remedy(&mut self, remedy: &RemedyDocument, decision: bool) {
-        self.item(0, remedy.sentence.clone());
-        let effect = match (decision, remedy.change.as_str()) {
-            _ if remedy.policy.is_empty() => return,
-            (false, _) => "because of",
-            (true, _) => "by way of",
-        };
-        self.item(1, format!("{effect} the policy `{}`{}", remedy.policy, place(&remedy.source)));
+    /// What ends a forbid, and what comes after that.
+    fn first_steps(&mut self, document: &ExplainDocument) {
+        if document.first_steps.is_empty() {
+            return;
+        }
+        self.head("The first step, after which nothing forbids it any more, is any one of these");
+        self.changes(&document.first_steps, document);
+        let lifted = |policy: &PolicyDocument| policy.annotations.get("lifted").cloned();
+        let then = document.determining_policies.iter().find_map(lifted);
+        self.plain(then.unwrap_or_else(|| "After that, one of the permits below has to hold as well.".to_owned()));
+    }
+
+    fn changes(&mut self, remedies: &[RemedyDocument], document: &ExplainDocument) {
+        for remedy in remedies.iter().take(REMEDIES_MAX) {
+            self.item(0, remedy.sentence.clone());
+            if !remedy.policy.is_empty() {
+                self.item(1, by(remedy, document));
+            }
+        }
+        if remedies.len() > REMEDIES_MAX {
+            self.item(0, format!("{} more", remedies.len() - REMEDIES_MAX));
+        }
     }
 
     fn forbids(&mut self, document: &ExplainDocument) {
@@ -150,7 +184,7 @@ impl Story {
             self.policy(policy, None);
             self.lines.push(Line::Policy(policy.text.clone()));
             for clause in &policy.clauses {
-                self.holding(clause);
+                self.holding(clause, policy.effect == "forbid");
             }
         }
     }
@@ -174,64 +208,132 @@ impl Story {
             };
             self.policy(policy, Some(&words));
             let clauses = policy.clauses.iter().filter(|clause| clause.outcome != "holds");
-            clauses.for_each(|clause| self.failing(1, clause));
+            let file = policy.template_file.as_deref();
+            clauses.for_each(|clause| self.failing(clause, file));
         }
     }
 
     fn policy(&mut self, policy: &PolicyDocument, words: Option<&str>) {
         let words = words.map(|words| format!(": {words}")).unwrap_or_default();
-        let rule = policy.annotations.get("rule").map(|rule| format!(", rule {rule}")).unwrap_or_default();
-        let template = policy.template.as_ref().map(|id| format!(", a link of `{id}`")).unwrap_or_default();
+        let rule = rule(policy);
+        let template = policy.template.as_ref().map(|id| format!(", a link of {}", code(id))).unwrap_or_default();
         let at = format!("{}:{}", policy.file, policy.line);
-        self.item(0, format!("{} `{}`{rule}{template} ({at}){words}", policy.effect, policy.id));
+        self.item(
+            0,
+            format!("{} {}{rule}{template} ({at}){words}", policy.effect, code(&policy.id)),
+        );
         if let Some(summary) = policy.annotations.get("summary") {
             self.item(1, summary.clone());
         }
     }
 
-    /// A clause that holds, by those of its alternatives that do.
-    fn holding(&mut self, clause: &ClauseDocument) {
-        if clause.alternatives.is_empty() {
-            let (mark, words) = match clause.outcome.as_str() {
-                "errs" => (Mark::Fails, format!("errs: {}", clause.error.as_deref().unwrap_or_default())),
-                _ if clause.negated => (Mark::Holds, format!("`{}` does not hold", one_line(&clause.text))),
-                _ => (Mark::Holds, format!("`{}` holds", one_line(&clause.text))),
-            };
-            self.marked(1, mark, words);
-            self.all_seen(2, clause);
-            return;
-        }
-        for all in clause
-            .alternatives
-            .iter()
-            .filter(|all| all.iter().all(|clause| clause.outcome == "holds"))
-        {
-            all.iter().for_each(|clause| self.holding(clause));
+    /// A clause that holds, or errs, by those of its alternatives that do.
+    fn holding(&mut self, clause: &ClauseDocument, forbids: bool) {
+        let text = code(&one_line(&clause.text));
+        let (mark, words) = match (clause.outcome.as_str(), clause.negated) {
+            ("errs", _) => (
+                Mark::Fails,
+                format!("{text} errs: {}", clause.error.as_deref().unwrap_or_default()),
+            ),
+            ("holds", true) if forbids => {
+                (Mark::Holds, format!("{text} does not hold, and this forbids unless it does"))
+            }
+            ("holds", true) => (Mark::Holds, format!("{text} does not hold, and must not")),
+            ("holds", false) => (Mark::Holds, format!("{text} holds")),
+            _ => (
+                Mark::Fails,
+                format!("{text} is not looked at, because of what is in front of it"),
+            ),
+        };
+        self.marked(1, mark, words);
+        self.all_seen(2, clause);
+        let is_so = |all: &&Vec<ClauseDocument>| all.iter().all(|clause| clause.outcome == "holds");
+        for all in clause.alternatives.iter().filter(is_so) {
+            all.iter().for_each(|clause| self.part(2, clause, Owed::Said));
         }
     }
 
     /// A clause that fails, or errs, with what it saw.
-    fn failing(&mut self, depth: usize, clause: &ClauseDocument) {
-        let text = one_line(&clause.text);
-        let line = clause.line.map(|line| format!(" (line {line})")).unwrap_or_default();
+    fn failing(&mut self, clause: &ClauseDocument, file: Option<&str>) {
         if clause.outcome == "unreached" {
             return;
         }
-        if !clause.alternatives.is_empty() {
-            self.marked(depth, Mark::Fails, format!("one of these has to hold{line}, and none does:"));
-            for all in &clause.alternatives {
-                all.iter()
-                    .filter(|clause| clause.outcome != "holds")
-                    .for_each(|clause| self.failing(depth + 1, clause));
-            }
-            return;
-        }
-        let words = match (clause.outcome.as_str(), clause.negated) {
-            ("errs", _) => format!("`{text}`{line} errs: {}", clause.error.as_deref().unwrap_or_default()),
-            (_, true) => format!("`{text}`{line} holds, and must not"),
-            (_, false) => format!("`{text}`{line} has to hold, and does not"),
+        let line = match (clause.line, file) {
+            (Some(line), Some(file)) => format!(" ({file}:{line})"),
+            (Some(line), None) => format!(" (line {line})"),
+            (None, _) => String::new(),
         };
-        self.marked(depth, Mark::Fails, words);
+        if !clause.alternatives.is_empty() {
+            return self.failing_alternatives(clause, &line);
+        }
+        let text = code(&one_line(&clause.text));
+        let words = match (clause.outcome.as_str(), clause.negated) {
+            ("errs", _) => format!("{text}{line} errs: {}", clause.error.as_deref().unwrap_or_default()),
+            (_, true) => format!("{text}{line} holds, and must not"),
+            (_, false) => format!("{text}{line} has to hold, and does not"),
+        };
+        self.marked(1, Mark::Fails, words);
+        self.all_seen(2, clause);
+    }
+
+    /// A clause that any one of several things would make hold.
+    fn failing_alternatives(&mut self, clause: &ClauseDocument, line: &str) {
+        let are_single = clause
+            .alternatives
+            .iter()
+            .all(|all| matches!(all.as_slice(), [one] if one.alternatives.is_empty()));
+        let words = match (clause.outcome.as_str(), clause.negated) {
+            ("errs", _) => {
+                let error = clause.error.as_deref().unwrap_or_default();
+                format!("this{line} errs, and what stands behind the part that errs is not looked at: {error}")
+            }
+            (_, false) if are_single => format!("one of these has to hold{line}, and none does:"),
+            (_, true) if are_single => format!("one of these must not hold{line}, and all do:"),
+            _ => format!("one of these ways has to be so{line}, and none is:"),
+        };
+        self.marked(1, Mark::Fails, words);
+        if are_single {
+            // What each has to be has been said.
+            return clause.alternatives.iter().flatten().for_each(|one| self.part(2, one, Owed::Said));
+        }
+        self.ways(2, clause);
+    }
+
+    /// The ways in which a clause could hold, each with all that it takes.
+    fn ways(&mut self, depth: usize, clause: &ClauseDocument) {
+        for (index, all) in clause.alternatives.iter().enumerate() {
+            if let [one] = all.as_slice() {
+                self.part(depth, one, Owed::Told);
+                continue;
+            }
+            let either = if index == 0 { "either" } else { "or" };
+            self.marked(depth, Mark::Way, format!("{either} all of these together:"));
+            all.iter().for_each(|one| self.part(depth + 1, one, Owed::Told));
+        }
+    }
+
+    /// A part of a way, whether or not it is as it has to be.
+    fn part(&mut self, depth: usize, clause: &ClauseDocument, owed: Owed) {
+        if !clause.alternatives.is_empty() {
+            let is = if clause.outcome == "holds" {
+                "which is so"
+            } else {
+                "which is not so"
+            };
+            self.marked(depth, Mark::Way, format!("any one of these, {is}:"));
+            return self.ways(depth + 1, clause);
+        }
+        let text = code(&one_line(&clause.text));
+        let error = clause.error.as_deref().unwrap_or_default();
+        let words = match (clause.outcome.as_str(), clause.negated) {
+            ("errs", _) => format!("{text} errs: {error}"),
+            ("unreached", _) => format!("{text} cannot be evaluated, as what is in front of it fails"),
+            ("holds", true) => format!("{text} does not hold{}", owed.told(", and must not")),
+            ("holds", false) => format!("{text} holds{}", owed.told(", as it has to")),
+            (_, true) => format!("{text} holds{}", owed.told(", and must not")),
+            (_, false) => format!("{text} does not hold{}", owed.told(", and has to")),
+        };
+        self.marked(depth, Mark::Way, words);
         self.all_seen(depth + 1, clause);
     }
 
@@ -249,15 +351,15 @@ impl Story {
     fn seen(&mut self, depth: usize, seen: &SeenDocument) {
         let owner = seen.entity.as_ref();
         let owner = owner
-            .filter(|owner| !seen.expression.contains(&owner.id))
+            .filter(|owner| !seen.expression.contains(&format!("{}::\"{}\"", owner.entity_type, owner.id)))
             .map(|owner| format!(" of {}", exact(owner)));
         let owner = owner.unwrap_or_default();
-        let expression = format!("`{}`", one_line(&seen.expression));
+        let expression = code(&one_line(&seen.expression));
         let value = seen.value.as_deref().unwrap_or_default();
         let words = match seen.state.as_str() {
-            "value" => format!("{expression}{owner} is `{value}`"),
+            "value" => format!("{expression}{owner} is {}", code(value)),
             "in" if value == "[]" => format!("{expression} is in no group"),
-            "in" => format!("{expression} is in `{value}`"),
+            "in" => format!("{expression} is in {}", code(value)),
             "no_entity" => format!("{expression}{owner}: there is no such entity in any file"),
             _ => format!("{expression}{owner} is absent"),
         };
@@ -270,18 +372,29 @@ impl Story {
         self.path(first, document);
         let (apart, sharing): (Vec<&PathDocument>, Vec<&PathDocument>) =
             others.iter().partition(|path| path.independent);
-        if apart.is_empty() {
-            self.plain("Nothing else would grant it if that were taken away.");
-        } else {
+        let is_all = !document.paths_cut && others.is_empty();
+        match document.without_first.as_deref() {
+            Some("deny") if is_all => self.plain("Nothing else would grant it if that were taken away."),
+            Some("unknown") if is_all => {
+                self.plain("No other policy permits it as things are, and this one in no other way.")
+            }
+            _ => {}
+        }
+        if !apart.is_empty() {
             self.head("What would still grant it if that were taken away");
             apart.into_iter().for_each(|path| self.path(path, document));
         }
         if !sharing.is_empty() {
-            self.head("Other ways, which share something with the first");
-            sharing.into_iter().for_each(|path| self.path(path, document));
+            self.head("Other ways, which may go with the first");
+            for path in sharing {
+                self.path(path, document);
+                if !path.shares.is_empty() {
+                    self.item(1, format!("both need: {}", path.shares.join(", and ")));
+                }
+            }
         }
         if document.paths_cut {
-            self.plain("There are more ways.");
+            self.plain("There are more ways, or there may be: not all were looked at.");
         }
     }
 
@@ -289,8 +402,8 @@ impl Story {
         self.item(0, path.sentence.clone());
         let policy = document.determining_policies.iter().find(|policy| policy.id == path.policy);
         let Some(policy) = policy else { return };
-        let rule = policy.annotations.get("rule").map(|rule| format!(", rule {rule}")).unwrap_or_default();
-        self.item(1, format!("by permit `{}`{rule} ({}:{})", policy.id, policy.file, policy.line));
+        let at = format!("{}:{}", policy.file, policy.line);
+        self.item(1, format!("by permit {}{} ({at})", code(&policy.id), rule(policy)));
         if let Some(summary) = policy.annotations.get("summary") {
             self.item(1, summary.clone());
         }
@@ -300,21 +413,69 @@ impl Story {
         if !document.errors.is_empty() {
             self.head("Policies that could not be evaluated");
             for error in &document.errors {
-                self.item(0, format!("{} `{}`: {}", error.effect, error.policy, error.message));
+                self.item(0, format!("{} {}: {}", error.effect, code(&error.policy), error.message));
+            }
+            if document.errors_cut {
+                self.item(0, "and more");
             }
         }
         if !document.dropped.is_empty() {
             self.head("What of the request no policy saw");
             for dropped in &document.dropped {
-                self.item(0, format!("`{}`: {}", dropped.member, dropped.sentence));
+                self.item(0, format!("{}: {}", code(&dropped.member), dropped.sentence));
             }
+            if document.dropped_cut {
+                self.item(0, "and more");
+            }
+        }
+        if document.values_cut {
+            self.plain("There are more clauses and values than are told.");
         }
     }
 }
 
+/// By which policy a change turns the answer, and where what is changed stands.
+fn by(remedy: &RemedyDocument, document: &ExplainDocument) -> String {
+    let mut words = format!("by way of the policy {}", code(&remedy.policy));
+    // Whoever gets a role for one thing gets all that comes with it.
+    let is_wide = remedy.actions > 1 && !document.decision && document.cause == "nothing_permits";
+    if is_wide && matches!(remedy.change.as_str(), "set" | "remove") && remedy.source.from == "store" {
+        words.push_str(&format!(", which permits {} actions and not this one alone", remedy.actions));
+    }
+    let entity = remedy
+        .entity
+        .as_ref()
+        .and_then(|entity| Some((entity.id.as_str(), entity.file.as_ref()?, entity.line?)));
+    let Some((id, file, line)) = entity else { return words };
+    let mut places = vec![format!("{} is in {file}:{line}", plain(id))];
+    if let ("join" | "leave", [choice]) = (remedy.change.as_str(), remedy.choices.as_slice())
+        && let (Some(file), Some(line), Some(id)) = (&choice.file, choice.line, choice.value["__entity"]["id"].as_str())
+    {
+        places.push(format!("{} in {file}:{line}", plain(id)));
+    }
+    if remedy.source.from == "store" {
+        words.push_str(&format!(" ({})", places.join(", ")));
+    }
+    words
+}
+
+fn rule(policy: &PolicyDocument) -> String {
+    policy.annotations.get("rule").map(|rule| format!(", rule {rule}")).unwrap_or_default()
+}
+
+/// Text of other people: a backtick in it ends no code.
+fn plain(text: &str) -> String {
+    text.replace('`', "\\u{60}")
+}
+
+/// Words of Cedar or of the files, in backticks.
+fn code(text: &str) -> String {
+    format!("`{}`", plain(text))
+}
+
 /// The name of an entity as Cedar writes it.
 fn exact(entity: &EntityDocument) -> String {
-    format!("`{}::\"{}\"`", entity.entity_type, entity.id)
+    code(&format!("{}::\"{}\"", entity.entity_type, entity.id))
 }
 
 /// Where something comes from, in brackets.

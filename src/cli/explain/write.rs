@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::story::{Line, Mark};
-use crate::cli::render::{self, Stream};
+use crate::cli::render::{self, Stream, shown};
 
 /// Whether text has colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,34 +44,26 @@ pub(super) fn text(lines: &[Line], look: Look) -> String {
         let _ = match line {
             Line::Title { is_allowed, words } => {
                 let code = if *is_allowed { GREEN } else { RED };
-                writeln!(out, "{}", look.paint(code, &visible(words)))
+                writeln!(out, "{}", look.paint(code, &shown(words)))
             }
-            Line::Head(words) => writeln!(out, "\n{}", look.paint(BOLD, &format!("{}:", visible(words)))),
-            Line::Plain(words) => writeln!(out, "  {}", visible(words)),
+            Line::Head(words) => writeln!(out, "\n{}", look.paint(BOLD, &format!("{}:", shown(words)))),
+            Line::Plain(words) => writeln!(out, "  {}", shown(words)),
             Line::Item { depth, mark, words } => {
                 let mark = match mark {
                     Mark::None if *depth == 0 => "- ".to_owned(),
+                    Mark::Way => "- ".to_owned(),
                     Mark::None => String::new(),
                     Mark::Holds => format!("{} ", look.paint(GREEN, "✓")),
                     Mark::Fails => format!("{} ", look.paint(RED, "✗")),
                 };
-                writeln!(out, "{}{mark}{}", "  ".repeat(depth + 1), visible(words))
+                writeln!(out, "{}{mark}{}", "  ".repeat(depth + 1), shown(words))
             }
             Line::Policy(policy) => policy
                 .lines()
-                .try_for_each(|line| writeln!(out, "    {}", look.paint(DIM, &format!("│ {}", visible(line))))),
+                .try_for_each(|line| writeln!(out, "    {}", look.paint(DIM, &format!("│ {}", shown(line))))),
         };
     }
     out.trim_end().to_owned()
-}
-
-/// Text without what a terminal would obey.
-fn visible(words: &str) -> String {
-    let shown = |char: char| match char {
-        char if char.is_control() => char.escape_default().collect::<String>(),
-        char => char.to_string(),
-    };
-    words.chars().map(shown).collect()
 }
 
 /// The story as Markdown.
@@ -91,28 +83,41 @@ pub(super) fn markdown(lines: &[Line]) -> String {
             Line::Plain(words) => writeln!(out, "{}\n", escaped(words)),
             Line::Item { depth, mark, words } => {
                 let mark = match mark {
-                    Mark::None => "",
+                    Mark::None | Mark::Way => "",
                     Mark::Holds => "✓ ",
                     Mark::Fails => "✗ ",
                 };
                 writeln!(out, "{}- {mark}{}", "  ".repeat(*depth), escaped(words))
             }
             Line::Policy(policy) => {
-                let lines = policy.lines().map(|line| format!("  {}\n", visible(line)));
-                writeln!(out, "\n  ```cedar\n{}  ```\n", lines.collect::<String>())
+                let lines = policy.lines().map(|line| format!("  {}\n", shown(line)));
+                // Longer than whatever stands in it.
+                let fence = "`".repeat(longest_run(policy).max(3) + 1);
+                writeln!(out, "\n  {fence}cedar\n{}  {fence}\n", lines.collect::<String>())
             }
         };
     }
     out.trim_end().to_owned()
 }
 
-/// Text in which Markdown finds nothing but code between backticks.
+/// Backticks in a row.
+fn longest_run(text: &str) -> usize {
+    text.split(|char| char != '`').map(str::len).max().unwrap_or(0)
+}
+
+/// Text in which Markdown finds nothing but code between single backticks. Where these are no pairs, there is no code.
 fn escaped(words: &str) -> String {
+    let words = shown(words);
+    let has_pairs = longest_run(&words) <= 1 && words.matches('`').count().is_multiple_of(2);
     let mut out = String::new();
     let mut is_code = false;
-    for char in visible(words).chars() {
-        is_code ^= char == '`';
-        if !is_code && matches!(char, '*' | '_' | '<' | '>' | '[' | ']' | '#' | '|' | '\\') {
+    for (index, char) in words.char_indices() {
+        is_code ^= char == '`' && has_pairs;
+        // A number or a dash begins a list, where a line begins.
+        let is_list = matches!(char, '-' | '+' | '=') && index == 0
+            || matches!(char, '.' | ')') && words[..index].bytes().all(|byte| byte.is_ascii_digit());
+        let is_mark = matches!(char, '*' | '_' | '<' | '>' | '[' | ']' | '#' | '|' | '\\' | '&' | '~' | '!');
+        if !is_code && (is_mark || is_list || char == '`' && !has_pairs) {
             out.push('\\');
         }
         out.push(char);

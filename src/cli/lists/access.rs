@@ -42,6 +42,9 @@ pub(in crate::cli) struct AccessArgs {
     /// Only this action. May be given more than once.
     #[arg(long = "action", value_name = "ACTION", add = ArgValueCompleter::new(complete::actions))]
     actions: Vec<String>,
+    /// Ask also about a principal that the store does not have.
+    #[arg(long)]
+    absent: bool,
     /// How to show it.
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     format: ListFormat,
@@ -53,7 +56,8 @@ pub(in crate::cli) fn run(args: &AccessArgs) -> u8 {
 
 fn list(args: &AccessArgs) -> Result<u8, Failed> {
     let mut source = Source::open(&args.root.root(), &args.ask)?;
-    let principal = principal(&source, &args.principal, None, Absent::Refused)?;
+    let absent = if args.absent { Absent::Taken } else { Absent::Refused };
+    let principal = principal(&source, &args.principal, None, absent)?;
     let kinds = Kinds::of(
         &source,
         &Chosen {
@@ -64,7 +68,7 @@ fn list(args: &AccessArgs) -> Result<u8, Failed> {
     )?;
     let mut looking = Looking::new(&kinds);
     let reach = looking.reach(&mut source, &principal)?;
-    let mut notes: Vec<String> = looking.left_out.notes().collect();
+    let mut notes = looking.notes()?;
     notes.extend(kinds.notes());
     notes.extend(source.notes());
     let known = source.snapshot().map(|snapshot| Known::of(snapshot, &principal));

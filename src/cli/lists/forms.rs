@@ -7,7 +7,8 @@ use super::levels::Access;
 use super::listing::colour;
 use super::matrix::Matrix;
 use super::reach::Name;
-use super::table::{Table, Tone, markdown, shown};
+use super::table::{Table, Tone, markdown};
+use crate::cli::render::shown;
 
 /// Columns of text where output is no terminal.
 const WIDTH: usize = 120;

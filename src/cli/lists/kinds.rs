@@ -68,10 +68,13 @@ impl Kinds {
         with.map(|((_, resource), _)| resource.as_str()).collect()
     }
 
-    /// Leaves those of these types of resources.
-    pub(in crate::cli) fn keep_resources(&mut self, types: &BTreeSet<String>) {
+    /// Leaves those of these types of resources, and gives the other types.
+    pub(in crate::cli) fn keep_resources(&mut self, types: &BTreeSet<String>) -> Vec<String> {
+        let left_out = self.kinds.iter().map(|kind| &kind.resource).filter(|resource| !types.contains(*resource));
+        let left_out: BTreeSet<String> = left_out.cloned().collect();
         self.kinds.retain(|kind| types.contains(&kind.resource));
         self.levels.retain(|(_, resource), _| types.contains(resource));
+        left_out.into_iter().collect()
     }
 
     /// How levels were found, each way once.

@@ -76,8 +76,8 @@ impl Levels {
         self.levels.is_empty()
     }
 
-    /// How actions of these exact names are to be read.
-    pub(in crate::cli) fn read(&self, allowed: &BTreeSet<&str>) -> Access {
+    /// How actions of these exact names are to be read, where these others were not asked: nobody knows of them.
+    pub(in crate::cli) fn read(&self, allowed: &BTreeSet<&str>, unasked: &BTreeSet<&str>) -> Access {
         let held = || self.levels.iter().filter(|(name, _)| allowed.contains(name.as_str()));
         let tops = held().filter(|(name, _)| !held().any(|(_, upper)| upper.below.contains(*name)));
         let tops: Vec<&String> = tops.map(|(name, _)| name).collect();
@@ -89,13 +89,14 @@ impl Levels {
                 within.extend(self.levels[level].members.iter().map(String::as_str));
             }
         }
+        let without = || within.difference(allowed).filter(|name| !unasked.contains(*name));
         let short = |names: &mut dyn Iterator<Item = &str>| -> Vec<String> {
             names.map(|name| self.short.get(name).map_or(name, String::as_str).to_owned()).collect()
         };
         Access {
             levels: short(&mut tops.iter().map(|name| name.as_str())),
             besides: short(&mut allowed.difference(&within).copied()),
-            without: short(&mut within.difference(allowed).copied()),
+            without: short(&mut without().copied()),
             actions: short(&mut allowed.iter().copied()),
         }
     }
@@ -179,7 +180,7 @@ mod tests {
 
     fn read(levels: &Levels, allowed: &[&str]) -> String {
         let exact: Vec<String> = allowed.iter().map(|name| format!("Action::\"{name}\"")).collect();
-        levels.read(&exact.iter().map(String::as_str).collect()).words()
+        levels.read(&exact.iter().map(String::as_str).collect(), &BTreeSet::new()).words()
     }
 
     const LADDER: &str = r#"permit (principal, action in Action::"read", resource);
@@ -207,6 +208,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_asked_is_not_told_as_denied() {
+        let levels = levels(LADDER);
+        let allowed = [r#"Action::"write""#, r#"Action::"read""#].into();
+        let unasked = [r#"Action::"edit""#].into();
+        assert_eq!(levels.read(&allowed, &unasked).words(), "write, not view");
+        assert_eq!(levels.read(&allowed, &unasked).without, ["view"]);
+    }
+
+    #[test]
     fn levels_that_do_not_include_each_other_are_both_shown() {
         let apart = levels(
             r#"permit (principal, action in Action::"read", resource) when { principal == U::"a" };
@@ -224,7 +234,7 @@ mod tests {
     fn without_groups_there_are_no_levels() {
         let none = Levels::default();
         assert!(none.is_empty() && none.note().is_none());
-        let access = none.read(&["a", "b"].into());
+        let access = none.read(&["a", "b"].into(), &BTreeSet::new());
         assert_eq!((access.words(), access.level()), ("a, b".to_owned(), String::new()));
     }
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Colour, Table, Tone, markdown, shown};
+use super::table::{Colour, Table, Tone, markdown};
 use crate::cli::render::{self, Stream};
+use crate::cli::render::{shown, shown_json};
 use crate::cli::source::{Failed, Source};
 use crate::cli::{DENY, SUCCESS, print, print_error};
 
@@ -82,7 +83,7 @@ impl Listing {
                 document["source"] = json!(source.name());
                 document["revision"] = json!(source.revision());
                 document["notes"] = json!(self.notes);
-                print(&document.to_string());
+                print(&shown_json(&document.to_string()));
             }
         }
         Ok(code)

@@ -9,8 +9,8 @@ use super::kinds::{Chosen, Kinds};
 use super::marks::{Mark, Marks};
 use super::page;
 use super::reach::{Looking, Name};
-use super::table::shown;
 use crate::cli::complete;
+use crate::cli::render::{shown, shown_json};
 use crate::cli::source::{AskArgs, Failed, Source};
 use crate::cli::{DENY, RootArgs, SUCCESS, print, print_error};
 use crate::engine::Snapshot;
@@ -82,7 +82,7 @@ fn write(args: &MatrixArgs) -> Result<u8, Failed> {
     let text = match args.format {
         MatrixFormat::Text => matrix.text(args.long),
         MatrixFormat::Markdown => matrix.markdown(args.long),
-        MatrixFormat::Json => matrix.to_json(args.long).to_string(),
+        MatrixFormat::Json => shown_json(&matrix.to_json(args.long).to_string()),
         MatrixFormat::Csv => {
             let table = if args.long { matrix.pairs() } else { matrix.wide() };
             table.csv().map_err(|error| Failed::Other(error.to_string()))?
@@ -137,9 +137,10 @@ impl Matrix {
                 resources: &args.resources,
             },
         )?;
+        let mut left_out = Vec::new();
         let with_levels: BTreeSet<String> = kinds.resources_with_levels().into_iter().map(str::to_owned).collect();
         if args.resources.is_empty() && !with_levels.is_empty() {
-            kinds.keep_resources(&with_levels);
+            left_out = kinds.keep_resources(&with_levels);
         }
         let principals = names(snapshot, kinds.iter().map(|kind| kind.principal.as_str()).collect());
         let resources = names(snapshot, kinds.iter().map(|kind| kind.resource.as_str()).collect());
@@ -153,8 +154,14 @@ impl Matrix {
             }
         }
         bound(principals.len(), columns.names.len(), args.format)?;
-        let mut notes: Vec<String> = looking.left_out.notes().collect();
+        let mut notes = looking.notes()?;
         notes.extend(kinds.notes());
+        if !left_out.is_empty() {
+            notes.push(format!(
+                "without levels, and so not shown: {}; --resource-type shows them",
+                left_out.join(", ")
+            ));
+        }
         notes.extend(source.notes());
         let (marks, mark_places) = marks.sorted();
         let (resources, places) = columns.sorted();

@@ -12,8 +12,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::matrix::Matrix;
 use super::reach::Name;
-use super::table::shown;
 use crate::cli::html::escaped;
+use crate::cli::render::shown;
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/script.js");

@@ -25,22 +25,38 @@ impl LeftOut {
         self.0.entry(short.unwrap_or_else(|| action.to_owned())).or_insert(why);
     }
 
-    /// One sentence for each.
-    pub(in crate::cli) fn notes(&self) -> impl Iterator<Item = String> {
-        self.0
-            .iter()
-            .map(|(action, why)| format!("`{action}` was not asked: {why}; a context is given with --context"))
+    /// One sentence for each, where so many other kinds of questions were asked.
+    ///
+    /// # Errors
+    /// Nothing could be asked: then nobody knows whether there is anything.
+    pub(in crate::cli) fn unless_all(&self, asked: usize) -> Result<Vec<String>, Failed> {
+        let notes = self.0.iter();
+        let notes =
+            notes.map(|(action, why)| format!("`{action}` was not asked: {why}; a context is given with --context"));
+        let notes: Vec<String> = notes.collect();
+        if asked == 0 && !notes.is_empty() {
+            return Err(Failed::Other(notes.join("\n")));
+        }
+        Ok(notes)
     }
 }
 
-/// A set of actions between two types: principals', resources', and exact names.
-type Allowed<'k> = (&'k str, &'k str, BTreeSet<&'k str>);
+/// What came of the actions between two types.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+struct Asked<'k> {
+    principal: &'k str,
+    resource: &'k str,
+    /// By exact names.
+    allowed: BTreeSet<&'k str>,
+    unasked: BTreeSet<&'k str>,
+}
 
 /// Looks what principals may do, one after the other. Equal sets of actions are read once, and are one value.
 pub(in crate::cli) struct Looking<'k> {
     kinds: &'k Kinds,
-    read: HashMap<Allowed<'k>, Arc<Access>>,
-    pub(in crate::cli) left_out: LeftOut,
+    read: HashMap<Asked<'k>, Arc<Access>>,
+    asked: usize,
+    left_out: LeftOut,
 }
 
 impl<'k> Looking<'k> {
@@ -48,8 +64,17 @@ impl<'k> Looking<'k> {
         Self {
             kinds,
             read: HashMap::new(),
+            asked: 0,
             left_out: LeftOut::default(),
         }
+    }
+
+    /// One sentence for each action that could not be asked.
+    ///
+    /// # Errors
+    /// None could.
+    pub(in crate::cli) fn notes(&self) -> Result<Vec<String>, Failed> {
+        self.left_out.unless_all(self.asked)
     }
 
     /// Everything that a principal may do, by one search for each kind of question.
@@ -58,6 +83,7 @@ impl<'k> Looking<'k> {
     /// Nobody answers.
     pub(in crate::cli) fn reach(&mut self, source: &mut Source, principal: &Name) -> Result<Reach, Failed> {
         let mut allowed: BTreeMap<(&'k str, String), BTreeSet<&'k str>> = BTreeMap::new();
+        let mut unasked: BTreeMap<&'k str, BTreeSet<&'k str>> = BTreeMap::new();
         for kind in self.kinds.iter().filter(|kind| kind.principal == principal.0) {
             let question = Question {
                 principal: (&principal.0, &principal.1),
@@ -66,11 +92,15 @@ impl<'k> Looking<'k> {
             };
             match source.search(question, Sought::Resources)? {
                 Searched::Found(ids) => {
+                    self.asked += 1;
                     for id in ids {
                         allowed.entry((&kind.resource, id)).or_default().insert(&kind.action);
                     }
                 }
-                Searched::Unfit(why) => self.left_out.add(source, &kind.action, why),
+                Searched::Unfit(why) => {
+                    unasked.entry(&kind.resource).or_default().insert(&kind.action);
+                    self.left_out.add(source, &kind.action, why);
+                }
             }
         }
         let Some(own_type) = self.kinds.iter().map(|kind| kind.principal.as_str()).find(|name| *name == principal.0)
@@ -78,20 +108,24 @@ impl<'k> Looking<'k> {
             return Ok(Reach::new());
         };
         let found = allowed.into_iter().map(|((entity_type, id), actions)| {
-            let access = self.read(own_type, entity_type, actions);
+            let access = self.read(Asked {
+                principal: own_type,
+                resource: entity_type,
+                allowed: actions,
+                unasked: unasked.get(entity_type).cloned().unwrap_or_default(),
+            });
             ((entity_type.to_owned(), id), access)
         });
         Ok(found.collect())
     }
 
-    fn read(&mut self, principal: &'k str, resource: &'k str, actions: BTreeSet<&'k str>) -> Arc<Access> {
-        let kinds = self.kinds;
-        let key = (principal, resource, actions);
-        if let Some(known) = self.read.get(&key) {
+    fn read(&mut self, asked: Asked<'k>) -> Arc<Access> {
+        if let Some(known) = self.read.get(&asked) {
             return known.clone();
         }
-        let access = Arc::new(kinds.levels(principal, resource).read(&key.2));
-        self.read.insert(key, access.clone());
+        let levels = self.kinds.levels(asked.principal, asked.resource);
+        let access = Arc::new(levels.read(&asked.allowed, &asked.unasked));
+        self.read.insert(asked, access.clone());
         access
     }
 }

@@ -2,6 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::cli::render::shown;
+
 /// Rows under a head.
 #[derive(Clone, Debug, Default)]
 pub(in crate::cli) struct Table {
@@ -37,22 +39,6 @@ impl Colour {
             _ => text.to_owned(),
         }
     }
-}
-
-/// Text in which nothing moves the cursor, ends a line or turns the direction, whatever somebody chose as an id.
-pub(in crate::cli) fn shown(text: &str) -> String {
-    let is_hidden = |char: char| {
-        char.is_control() || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-    };
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        if is_hidden(char) || char == '\u{feff}' {
-            safe.extend(char.escape_default());
-        } else {
-            safe.push(char);
-        }
-    }
-    safe
 }
 
 impl Table {
@@ -159,6 +145,8 @@ pub(in crate::cli) fn markdown(text: &str) -> String {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
+            // What follows would be somebody's name, or make an address.
+            '@' => escaped.push_str("&#64;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '$' => {
                 escaped.push('\\');
                 escaped.push(char);
@@ -238,5 +226,6 @@ mod tests {
         );
         assert!(text.contains("a\\|b"), "{text}");
         assert_eq!(markdown("<b>[x](http://y)"), "&lt;b&gt;\\[x\\](http&#58;//y)");
+        assert_eq!(markdown("@ana ana@example.com"), "&#64;ana ana&#64;example.com");
     }
 }

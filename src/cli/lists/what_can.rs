@@ -60,7 +60,7 @@ fn list(args: &WhatCanArgs) -> Result<u8, Failed> {
     )?;
     let mut looking = Looking::new(&kinds);
     let reach = looking.reach(&mut source, &principal)?;
-    let mut notes: Vec<String> = looking.left_out.notes().collect();
+    let mut notes = looking.notes()?;
     if args.action.is_none() {
         notes.extend(kinds.notes());
     }

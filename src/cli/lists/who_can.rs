@@ -58,7 +58,7 @@ fn list(args: &WhoCanArgs) -> Result<u8, Failed> {
             resources: std::slice::from_ref(&resource.0),
         },
     )?;
-    let mut left_out = LeftOut::default();
+    let (mut left_out, mut asked) = (LeftOut::default(), 0);
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
     for kind in kinds.iter() {
         let question = Question {
@@ -67,12 +67,16 @@ fn list(args: &WhoCanArgs) -> Result<u8, Failed> {
             resource: (&resource.0, &resource.1),
         };
         match source.search(question, Sought::Principals)? {
-            Searched::Found(ids) if ids.is_empty() => {}
-            Searched::Found(ids) => found.push((kind.principal.clone(), ids)),
+            Searched::Found(ids) => {
+                asked += 1;
+                if !ids.is_empty() {
+                    found.push((kind.principal.clone(), ids));
+                }
+            }
             Searched::Unfit(why) => left_out.add(&source, &kind.action, why),
         }
     }
-    let mut notes: Vec<String> = left_out.notes().collect();
+    let mut notes = left_out.unless_all(asked)?;
     notes.extend(source.notes());
     listing(&args.action, &resource, &found, notes).show(&source, args.format)
 }

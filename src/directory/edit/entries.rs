@@ -10,8 +10,17 @@ use super::splice::Splices;
 use super::words;
 use super::{Change, Edit};
 
+/// What is left of an edit after a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Nothing.
+    Nothing,
+    /// Some of it: it has to be planned again with the text that the pass made.
+    Some,
+}
+
 /// Adds what one edit takes to `splices`.
-pub(super) fn plan(outline: &Outline<'_>, edit: &Edit, splices: &mut Splices) -> Result<(), Stuck> {
+pub(super) fn plan(outline: &Outline<'_>, edit: &Edit, splices: &mut Splices) -> Result<Rest, Stuck> {
     let section = outline.root.as_ref().and_then(|root| root.member(edit.kind.key()));
     let entry = section.and_then(|section| section.value.member(&edit.id));
     if let Some(section) = section
@@ -21,7 +30,9 @@ pub(super) fn plan(outline: &Outline<'_>, edit: &Edit, splices: &mut Splices) ->
     }
     let (Some(section), Some(entry)) = (section, entry) else {
         return match (&edit.change, entry) {
-            (Change::Create { members }, None) => create(outline, section, edit, members, splices),
+            (Change::Create { members }, None) => {
+                create(outline, section, edit, members, splices).map(|()| Rest::Nothing)
+            }
             _ => Err(Stuck::at(
                 section.map_or(0..0, |section| section.key.clone()),
                 "it is not in this file",
@@ -33,11 +44,11 @@ pub(super) fn plan(outline: &Outline<'_>, edit: &Edit, splices: &mut Splices) ->
     }
     match &edit.change {
         Change::Create { .. } => Err(Stuck::at(entry.key.clone(), "it is in this file already")),
-        Change::Delete => delete(outline, section, entry, splices),
+        Change::Delete => delete(outline, section, entry, splices).map(|()| Rest::Nothing),
         Change::Rename { to } => {
             let words = words::text(to, outline.language, entry.quotes);
             splices.replace(entry.key.clone(), words);
-            Ok(())
+            Ok(Rest::Nothing)
         }
         change => inside(outline, section, entry, change, splices),
     }
@@ -55,7 +66,7 @@ fn inside(
     entry: &Member,
     change: &Change,
     splices: &mut Splices,
-) -> Result<(), Stuck> {
+) -> Result<Rest, Stuck> {
     let near = entry.value.member(match change {
         Change::Add { list, .. } => list,
         _ => "",
@@ -73,15 +84,13 @@ fn inside(
         colon: entry.colon,
     };
     match change {
-        Change::Set { key, value } => keys.set(owner, key, &New::Scalar(value)),
-        Change::Unset { key } => {
-            keys.unset(&entry.value, key);
-            Ok(())
-        }
-        Change::Add { list, items } => keys.add(owner, list, items),
-        Change::Remove { list, ids } => keys.remove(&entry.value, list, ids),
-        Change::Create { .. } | Change::Delete | Change::Rename { .. } => Ok(()),
+        Change::Set { key, value } => keys.set(owner, key, &New::Scalar(value))?,
+        Change::Unset { key } => keys.unset(&entry.value, key),
+        Change::Add { list, items } => return keys.add(owner, list, items),
+        Change::Remove { list, ids } => keys.remove(&entry.value, list, ids)?,
+        Change::Create { .. } | Change::Delete | Change::Rename { .. } => {}
     }
+    Ok(Rest::Nothing)
 }
 
 /// How much deeper than their key the items of block lists in here are.
@@ -249,18 +258,15 @@ fn create_section(outline: &Outline<'_>, edit: &Edit, members: &Members, splices
             splices.put(outline.line_end(last.range().end), words);
         }
         _ if root.is_none_or(|root| root.is_null() && !root.marked) && outline.language == Language::Yaml => {
-            let start = if outline.text.is_empty() || outline.text.ends_with('\n') {
-                ""
-            } else {
-                line_break
-            };
+            let ended = outline.text.is_empty() || outline.text.ends_with('\n');
+            let (start, end) = if ended { ("", line_break) } else { (line_break, "") };
             let form = Form {
                 layout: EntryLayout::Line,
                 style: style.clone(),
                 line_break,
             };
             let entry = form.entry(&edit.id, members);
-            let words = format!("{start}{}:{line_break}  {entry}{line_break}", style.key(name));
+            let words = format!("{start}{}:{line_break}  {entry}{end}", style.key(name));
             splices.put(outline.text.len(), words);
         }
         _ => return Err(Stuck::at(0..0, "this document is no mapping")),

@@ -45,11 +45,15 @@ pub(super) fn add(
 fn fill(outline: &Outline<'_>, collection: &Range<usize>, new: &[String], padded: bool, splices: &mut Splices) {
     let inner = collection.start + 1..collection.end - 1;
     let pad = if padded { " " } else { "" };
-    let words = format!("{pad}{}{pad}", new.join(", "));
-    if outline.comments_in(&inner).is_empty() {
-        splices.replace(inner, words);
+    let close = outline.indent(inner.end).filter(|_| outline.has_lines(inner.clone()));
+    if let Some(close) = close {
+        let (line_break, start) = (outline.line_break(), outline.line_start(inner.end));
+        let lines: Vec<String> = new.iter().map(|item| format!("{close}  {item}")).collect();
+        splices.put(start, lines.join(&format!(",{line_break}")) + line_break);
+    } else if outline.comments_in(&inner).is_empty() {
+        splices.replace(inner, format!("{pad}{}{pad}", new.join(", ")));
     } else {
-        splices.put(inner.end, words);
+        splices.put(inner.end, format!("{pad}{}{pad}", new.join(", ")));
     }
 }
 

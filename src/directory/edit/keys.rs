@@ -1,8 +1,9 @@
 //! Edits of the keys of one entry.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::entries::Rest;
 use super::flow;
 use super::outline::{Layout, Member, Outline, Place, Quotes, Shape};
 use super::render::Style;
@@ -87,55 +88,57 @@ impl Keys<'_, '_> {
         }
     }
 
-    /// Adds items to a list.
-    pub(super) fn add(&mut self, owner: Owner<'_>, list: &'static str, items: &[Item]) -> Result<(), Stuck> {
+    /// Adds items to a list. Those that are there and get another permission come first, since they may have the lines
+    /// behind which the others go.
+    pub(super) fn add(&mut self, owner: Owner<'_>, list: &'static str, items: &[Item]) -> Result<Rest, Stuck> {
         let Some(member) = owner.place.member(list) else {
-            return if items.is_empty() {
-                Ok(())
-            } else {
-                self.set(owner, list, &New::List(items))
-            };
+            if !items.is_empty() {
+                self.set(owner, list, &New::List(items))?;
+            }
+            return Ok(Rest::Nothing);
         };
         let (layout, listed) = match &member.value.shape {
             Shape::List(layout, listed) => (*layout, listed),
-            _ if member.value.is_null() && items.is_empty() => return Ok(()),
-            _ if member.value.is_null() => return self.replace(member, &New::List(items)),
+            _ if member.value.is_null() && items.is_empty() => return Ok(Rest::Nothing),
+            _ if member.value.is_null() => {
+                return self.replace(member, &New::List(items)).map(|()| Rest::Nothing);
+            }
             _ => return Err(Stuck::at(member.value.range.clone(), "this is no list")),
         };
-        let mut new = Vec::new();
-        let known: HashSet<&str> = listed.iter().filter_map(id_of).collect();
-        for item in items {
-            if known.contains(item.id.as_str()) {
-                for old in listed.iter().filter(|old| id_of(old) == Some(&item.id)) {
-                    self.relevel(old, item)?;
-                }
-            } else {
-                new.push(item);
+        let mut known: HashMap<&str, Vec<&Place>> = HashMap::new();
+        for item in listed {
+            if let Some(id) = id_of(item) {
+                known.entry(id).or_default().push(item);
+            }
+        }
+        let (old, new): (Vec<&Item>, Vec<&Item>) = items.iter().partition(|item| known.contains_key(item.id.as_str()));
+        let mut changes = false;
+        for item in old {
+            for place in known.get(item.id.as_str()).into_iter().flatten() {
+                changes |= self.relevel(place, item)?;
             }
         }
         if new.is_empty() {
-            return Ok(());
+            return Ok(Rest::Nothing);
         }
-        match layout {
-            Layout::Flow => {
+        if changes {
+            return Ok(Rest::Some);
+        }
+        let new: Vec<String> = new.into_iter().map(|item| self.style.item(item)).collect();
+        match (layout, listed.first().zip(listed.last())) {
+            (Layout::Block, Some((first, last))) => {
+                let indent = self.outline.indent(self.dash_of(first)?).ok_or_else(|| beside(first))?;
+                let before = format!("{}{indent}- ", self.outline.line_break());
+                let lines = new.iter().map(|item| format!("{before}{item}")).collect();
+                self.splices.put(self.outline.line_end(last.range.end), lines);
+            }
+            _ => {
                 let ranges: Vec<_> = listed.iter().map(|item| item.range.clone()).collect();
-                let new: Vec<String> = new.iter().map(|item| self.style.item(item)).collect();
                 // A list in brackets has no space inside them.
                 flow::add(self.outline, &member.value.range, &ranges, &new, false, self.splices);
             }
-            Layout::Block => {
-                let (Some(first), Some(last)) = (listed.first(), listed.last()) else {
-                    return Err(Stuck::at(member.range(), "this list has no item"));
-                };
-                let indent = self.outline.indent(self.dash_of(first)?).ok_or_else(|| beside(first))?;
-                let end = self.outline.line_end(last.range.end);
-                for item in new {
-                    let line = format!("{}{indent}- {}", self.outline.line_break(), self.style.item(item));
-                    self.splices.put(end, line);
-                }
-            }
         }
-        Ok(())
+        Ok(Rest::Nothing)
     }
 
     /// Takes items out of a list.
@@ -164,33 +167,31 @@ impl Keys<'_, '_> {
         Ok(())
     }
 
-    /// Gives an item that is in a list the permission that is stated, or none of its own.
-    fn relevel(&mut self, old: &Place, item: &Item) -> Result<(), Stuck> {
+    /// Gives an item that is in a list the permission that is stated, or none of its own. Says whether that changes it.
+    fn relevel(&mut self, old: &Place, item: &Item) -> Result<bool, Stuck> {
+        let written = &self.outline.text[old.range.clone()];
+        let level = old.member("permission").map(|level| &level.value.shape);
         match (&old.shape, item.permission) {
             (Shape::Map(..), Some(permission)) => {
+                if matches!(level, Some(Shape::Scalar(_, level)) if level == permission.name()) {
+                    return Ok(false);
+                }
                 let owner = Owner {
                     place: old,
                     colon: None,
                 };
                 let value = Scalar::Text(permission.name().to_owned());
-                self.set(owner, "permission", &New::Scalar(&value))
+                self.set(owner, "permission", &New::Scalar(&value))?;
             }
-            (Shape::Map(..), None) => {
-                self.unset(old, "permission");
-                Ok(())
-            }
-            (Shape::Scalar(Quotes::Block, _), Some(_)) => Err(beside(old)),
-            (_, Some(_)) => {
-                let written = &self.outline.text[old.range.clone()];
-                if written.contains('\n') {
-                    return Err(beside(old));
-                }
+            (Shape::Map(..), None) if level.is_some() => self.unset(old, "permission"),
+            (Shape::Scalar(..), Some(_)) if written.contains('\n') => return Err(beside(old)),
+            (Shape::Scalar(..), Some(_)) => {
                 let words = self.style.item_as(written, item.permission);
                 self.splices.replace(old.range.clone(), words);
-                Ok(())
             }
-            (_, None) => Ok(()),
+            _ => return Ok(false),
         }
+        Ok(true)
     }
 
     /// Adds a key behind the others, on a line of its own.

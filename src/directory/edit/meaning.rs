@@ -1,5 +1,7 @@
 //! What an edit means, on the tree that a document says: what the edited text has to say when it is read again.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{Change, Edit, Item, Member, Scalar};
 use crate::directory::node::{Name, Node, Value};
 use crate::engine::Span;
@@ -41,14 +43,15 @@ fn inside(members: &mut Vec<(Name, Node)>, change: &Change) {
                     value.value = Value::List(Vec::new());
                 }
                 if let Value::List(listed) = &mut value.value {
-                    items.iter().for_each(|item| add(listed, item));
+                    add(listed, items);
                 }
             }
         }
         Change::Remove { list, ids } => {
             for (_, value) in members.iter_mut().filter(|(name, _)| name.text == *list) {
                 if let Value::List(listed) = &mut value.value {
-                    listed.retain(|item| id(item).is_none_or(|id| !ids.iter().any(|gone| gone == id)));
+                    let ids: HashSet<&str> = ids.iter().map(String::as_str).collect();
+                    listed.retain(|item| id(item).is_none_or(|id| !ids.contains(id)));
                 }
             }
         }
@@ -56,19 +59,27 @@ fn inside(members: &mut Vec<(Name, Node)>, change: &Change) {
     }
 }
 
-fn add(listed: &mut Vec<Node>, new: &Item) {
-    let mut found = false;
-    for old in listed.iter_mut().filter(|old| id(old) == Some(&new.id)) {
-        found = true;
-        match (&mut old.value, new.permission) {
-            (Value::Map(members), Some(permission)) => set(members, "permission", text(permission.name())),
-            (Value::Map(members), None) => members.retain(|(key, _)| key.text != "permission"),
-            (_, Some(_)) => *old = item(new),
-            (_, None) => {}
+fn add(listed: &mut Vec<Node>, items: &[Item]) {
+    let mut known: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, old) in listed.iter().enumerate() {
+        if let Some(id) = id(old) {
+            known.entry(id.to_owned()).or_default().push(at);
         }
     }
-    if !found {
-        listed.push(item(new));
+    for new in items {
+        let Some(places) = known.get(&new.id) else {
+            listed.push(item(new));
+            continue;
+        };
+        for at in places {
+            let old = &mut listed[*at];
+            match (&mut old.value, new.permission) {
+                (Value::Map(members), Some(permission)) => set(members, "permission", text(permission.name())),
+                (Value::Map(members), None) => members.retain(|(key, _)| key.text != "permission"),
+                (_, Some(_)) => *old = item(new),
+                (_, None) => {}
+            }
+        }
     }
 }
 

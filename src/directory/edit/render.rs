@@ -42,7 +42,7 @@ impl Style {
         match &place.shape {
             Shape::Scalar(..) => {}
             Shape::List(_, items) => {
-                for item in items {
+                for item in some(items) {
                     self.learn_values(item);
                     self.learn(outline, item);
                 }
@@ -54,7 +54,7 @@ impl Style {
                         self.padded = inner == b' ';
                     }
                 }
-                for member in members {
+                for member in some(members) {
                     if member.quotes != Quotes::Block {
                         self.keys = member.quotes;
                     }
@@ -152,6 +152,13 @@ impl Style {
             (_, false) => format!("{{{}}}", parts.join(", ")),
         }
     }
+}
+
+/// A few of many, the last ones last: a style shows in those.
+fn some<T>(all: &[T]) -> impl Iterator<Item = &T> {
+    let few = 4;
+    let tail = all.len().saturating_sub(few).max(few.min(all.len()));
+    all[..few.min(all.len())].iter().chain(&all[tail..])
 }
 
 /// How a new entry is laid out.

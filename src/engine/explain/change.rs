@@ -11,7 +11,7 @@ use crate::engine::evaluate::{Question, Side};
 use crate::engine::options::ErringForbid;
 use crate::engine::shape::{Extension, Shape};
 use crate::engine::table::{Editor, Table};
-use crate::engine::value::{Cell, Record, Symbol, Tail, Uid, Val};
+use crate::engine::value::{Cell, Record, Set, Symbol, Tail, Uid, Val};
 
 /// A table is copied for what is not the principal, the resource or the context; larger ones are left alone.
 const TABLE_MAX: usize = 100_000;
@@ -25,6 +25,8 @@ pub(super) enum Edit<'q, 's> {
     Join(Uid, Uid),
     /// An entity loses a parent.
     Leave(Uid, Uid),
+    /// A set loses a value, whatever else is in it by then.
+    TakeOut(Fact<'q, 's>, Val<'q>),
 }
 
 impl Edit<'_, '_> {
@@ -48,51 +50,126 @@ impl Edit<'_, '_> {
 /// Why a change was not tried.
 pub(super) struct NotTried;
 
+/// How a question is answered. Of what is forbidden it may be unknown whether it is permitted.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Answer {
+    permitted: bool,
+    pub(super) forbidden: bool,
+}
+
+impl Answer {
+    pub(super) fn allows(self) -> bool {
+        self.permitted && !self.forbidden
+    }
+}
+
+/// What is otherwise after a change; the rest is as it was.
+#[derive(Default)]
+struct Changed<'q> {
+    table: Option<Table>,
+    principal: Option<Vec<u8>>,
+    resource: Option<Vec<u8>>,
+    context: Option<Record<'q>>,
+}
+
+impl Changed<'_> {
+    /// The question after it.
+    fn question<'t>(&'t self, before: &Question<'t>) -> Question<'t> {
+        let side = |side: &Side<'t>, bytes: &'t Option<Vec<u8>>| Side {
+            uid: side.uid,
+            entity: bytes.as_deref().map(EntityView::new).or(side.entity),
+        };
+        Question {
+            table: self.table.as_ref().unwrap_or(before.table),
+            principal: side(&before.principal, &self.principal),
+            action: before.action,
+            resource: side(&before.resource, &self.resource),
+            context: self.context.unwrap_or(before.context),
+            foreign: before.foreign,
+            made: before.made,
+        }
+    }
+}
+
 impl<'q, 's: 'q> Sight<'q, 's> {
-    /// Whether the answer is allow once this is changed.
+    /// What the answer is once this is changed.
     ///
     /// # Errors
-    /// The change cannot be made, or the store is too large to try it.
-    pub(super) fn allows_after(&self, edit: &Edit<'q, 's>) -> Result<bool, NotTried> {
+    /// The change cannot be made, or it is too much work to try it.
+    pub(super) fn answer_after(&self, edit: &Edit<'q, 's>) -> Result<Answer, NotTried> {
+        let changed = self.changed(edit)?;
+        let question = changed.question(self.question);
+        Sight::new(self.snapshot, self.resolved, &question, self.work).answer()
+    }
+
+    /// Looks at the question as it is once all of this is changed, one after the other.
+    ///
+    /// # Errors
+    /// A change cannot be made, or it is too much work to try it.
+    pub(super) fn after_all<R>(
+        &self,
+        edits: &[Edit<'q, 's>],
+        look: &dyn Fn(&Sight<'_, 's>) -> R,
+    ) -> Result<R, NotTried> {
+        let Some((first, rest)) = edits.split_first() else { return Ok(look(self)) };
+        let changed = self.changed(first)?;
+        let question = changed.question(self.question);
+        Sight::new(self.snapshot, self.resolved, &question, self.work).after_all(rest, look)
+    }
+
+    /// What is otherwise after a change.
+    fn changed(&self, edit: &Edit<'q, 's>) -> Result<Changed<'q>, NotTried> {
+        if self.work.is_over() {
+            return Err(NotTried);
+        }
         let question = self.question;
         match edit {
             Edit::Put(fact, value) if fact.root == Root::Context => {
                 let Val::Record(context) = self.put(Some(Val::Record(question.context)), &fact.members, *value) else {
                     return Err(NotTried);
                 };
-                Ok(self.allows(&Question {
-                    context,
-                    ..self.same(question.table)
-                }))
+                Ok(Changed {
+                    context: Some(context),
+                    ..Changed::default()
+                })
             }
             Edit::Put(fact, value) => {
                 let uid = fact.entity().ok_or(NotTried)?;
                 let entity = question.entity(uid).ok_or(NotTried)?;
                 let bytes = self.with_fact(entity, fact, *value);
                 if self.is_side(uid) {
-                    return Ok(self.allows_with(uid, &bytes, question.table));
+                    return Ok(self.changed_side(uid, &bytes));
                 }
                 let mut editor = self.editor()?;
                 editor.replace(uid, &bytes);
-                Ok(self.allows(&self.same(&editor.finish())))
+                Ok(Changed {
+                    table: Some(editor.finish()),
+                    ..Changed::default()
+                })
             }
-            Edit::Join(uid, group) => self.after_move(*uid, |parents| parents.push(*group)),
-            Edit::Leave(uid, group) => self.after_move(*uid, |parents| parents.retain(|parent| parent != group)),
+            Edit::TakeOut(fact, item) => {
+                let Some(Val::Set(set)) = self.read(fact) else {
+                    return Ok(Changed::default());
+                };
+                let rest = Val::Set(self.less(set, item));
+                self.changed(&Edit::Put(fact.clone(), Some(rest)))
+            }
+            Edit::Join(uid, group) => self.moved(*uid, |parents| parents.push(*group)),
+            Edit::Leave(uid, group) => self.moved(*uid, |parents| parents.retain(|parent| parent != group)),
         }
     }
 
-    fn is_side(&self, uid: Uid) -> bool {
-        uid == self.question.principal.uid || uid == self.question.resource.uid
+    /// A set without one of its values.
+    pub(super) fn less(&self, set: Set<'q>, item: &Val<'_>) -> Set<'q> {
+        let rest: Vec<Val<'q>> = set.iter().filter(|known| !known.equals(item)).collect();
+        Set::Made(self.question.made.alloc_slice_copy(&rest))
     }
 
-    /// The question over a table, everything else as it is.
-    fn same<'t>(&self, table: &'t Table) -> Question<'t>
-    where
-        'q: 't,
-    {
+    /// The question as it is.
+    pub(super) fn same(&self) -> Question<'q> {
         let question = self.question;
         Question {
-            table,
+            table: question.table,
             principal: question.principal,
             action: question.action,
             resource: question.resource,
@@ -102,49 +179,47 @@ impl<'q, 's: 'q> Sight<'q, 's> {
         }
     }
 
-    fn allows_with(&self, uid: Uid, bytes: &[u8], table: &Table) -> bool {
-        let side = |side: Side<'_>| Side {
-            uid: side.uid,
-            entity: if side.uid == uid {
-                Some(EntityView::new(bytes))
-            } else {
-                None
-            },
-        };
-        let mut question = self.same(table);
-        if question.principal.uid == uid {
-            question.principal = side(question.principal);
-        }
-        if question.resource.uid == uid {
-            question.resource = side(question.resource);
-        }
-        self.allows(&question)
+    fn is_side(&self, uid: Uid) -> bool {
+        uid == self.question.principal.uid || uid == self.question.resource.uid
     }
 
-    /// Whether a question is answered by allow.
-    fn allows(&self, question: &Question<'_>) -> bool {
-        let sight = Sight::new(self.snapshot, self.resolved, question);
-        let (mut permitted, mut forbidden) = (false, false);
+    fn changed_side(&self, uid: Uid, bytes: &[u8]) -> Changed<'q> {
+        let of = |side: &Side<'_>| (side.uid == uid).then(|| bytes.to_vec());
+        Changed {
+            principal: of(&self.question.principal),
+            resource: of(&self.question.resource),
+            ..Changed::default()
+        }
+    }
+
+    /// How the question is answered.
+    ///
+    /// # Errors
+    /// The work is over before all of it is known.
+    fn answer(&self) -> Result<Answer, NotTried> {
+        let question = self.question;
+        let mut answer = Answer::default();
         let skips = self.snapshot.options.erring_forbid == ErringForbid::Skipped;
         self.resolved.bucket.visit(&question.principal, &question.resource, |number| {
             let policy = &self.snapshot.index.policies[number as usize];
             let effect = policy.info.effect;
             // Once it is forbidden nothing else counts, and one permit is as good as two.
-            if forbidden || permitted && effect == Effect::Permit {
+            if answer.forbidden || answer.permitted && effect == Effect::Permit || self.work.is_over() {
                 return;
             }
+            self.work.spend(1);
             if !policy.principal.takes(&question.principal) || !policy.resource.takes(&question.resource) {
                 return;
             }
             let body = policy.body.as_deref();
-            let holds = body.map_or(Ok(true), |body| sight.test(At::new(&body.expr, body.compiled.as_ref())));
+            let holds = body.map_or(Ok(true), |body| self.test(At::new(&body.expr, body.compiled.as_ref())));
             match (effect, holds) {
-                (Effect::Permit, holds) => permitted |= holds == Ok(true),
-                (Effect::Forbid, Ok(holds)) => forbidden |= holds,
-                (Effect::Forbid, Err(_)) => forbidden |= !skips,
+                (Effect::Permit, holds) => answer.permitted |= holds == Ok(true),
+                (Effect::Forbid, Ok(holds)) => answer.forbidden |= holds,
+                (Effect::Forbid, Err(_)) => answer.forbidden |= !skips,
             }
         });
-        permitted && !forbidden
+        if self.work.is_over() { Err(NotTried) } else { Ok(answer) }
     }
 
     /// A value with another one in it, where the members lead.
@@ -215,44 +290,46 @@ impl<'q, 's: 'q> Sight<'q, 's> {
         bytes
     }
 
-    /// What the answer is once an entity has other parents.
-    fn after_move(&self, uid: Uid, change: impl Fn(&mut Vec<Uid>)) -> Result<bool, NotTried> {
+    /// What is otherwise once an entity has other parents.
+    fn moved(&self, uid: Uid, change: impl Fn(&mut Vec<Uid>)) -> Result<Changed<'q>, NotTried> {
         let question = self.question;
         let entity = question.entity(uid).ok_or(NotTried)?;
         let mut parents: Vec<Uid> = entity.parents().collect();
         change(&mut parents);
         parents.sort_unstable();
-        let (above, depth) = above(&parents, |parent| question.table.view(parent));
+        let (ancestors, depth) = above(&parents, |parent| question.table.view(parent));
         if depth > self.snapshot.options.ancestor_depth_max + 1 {
             return Err(NotTried);
         }
         let holds = self.snapshot.vocabulary.entity_type_entry(entity.ty()).is_none_or(|entry| entry.holds);
         if self.is_side(uid) && !holds {
-            let bytes = moved(entity, &parents, &above, depth);
-            return Ok(self.allows_with(uid, &bytes, question.table));
+            let bytes = moved(entity, &parents, &ancestors, depth);
+            return Ok(self.changed_side(uid, &bytes));
         }
-        let table = self.moved_table(uid, &parents, &above, depth)?;
-        // What the request shapes is moved like what the store has; what it alone knows is in nothing.
+        let table = self.moved_table(uid, &parents, &ancestors, depth)?;
+        // What the request or an earlier change shapes is moved like what the store has; what the request alone knows is
+        // in nothing.
         let bytes = [question.principal, question.resource].map(|side| {
-            let now = table.entity(side.uid)?;
             let stored = question.table.entity(side.uid)?;
             Some(match side.entity {
                 Some(shaped) if !std::ptr::eq(shaped.bytes(), stored.bytes()) => {
-                    let parents: Vec<Uid> = now.parents().collect();
-                    let above: Vec<Uid> = now.ancestors().skip(parents.len()).collect();
-                    moved(shaped, &parents, &above, now.depth())
+                    let parents: Vec<Uid> = match side.uid == uid {
+                        true => parents.clone(),
+                        false => shaped.parents().collect(),
+                    };
+                    let (above, depth) = above(&parents, |parent| table.view(parent));
+                    moved(shaped, &parents, &above, depth)
                 }
-                _ => now.bytes().to_vec(),
+                _ => table.entity(side.uid)?.bytes().to_vec(),
             })
         });
-        let mut moved = self.same(&table);
-        if let Some(bytes) = &bytes[0] {
-            moved.principal.entity = Some(EntityView::new(bytes));
-        }
-        if let Some(bytes) = &bytes[1] {
-            moved.resource.entity = Some(EntityView::new(bytes));
-        }
-        Ok(self.allows(&moved))
+        let [principal, resource] = bytes;
+        Ok(Changed {
+            table: Some(table),
+            principal,
+            resource,
+            context: None,
+        })
     }
 
     fn editor(&self) -> Result<Editor, NotTried> {
@@ -260,6 +337,7 @@ impl<'q, 's: 'q> Sight<'q, 's> {
         if table.names() > TABLE_MAX {
             return Err(NotTried);
         }
+        self.work.spend(1 + table.names() / 512);
         Ok(Editor::new(table.clone()))
     }
 
@@ -268,6 +346,7 @@ impl<'q, 's: 'q> Sight<'q, 's> {
         let mut editor = self.editor()?;
         let table = self.question.table;
         let stored = table.entity(uid).ok_or(NotTried)?;
+        self.work.spend(table.names() / 64);
         editor.replace(uid, &moved(stored, parents, own, depth));
         let mut below: Vec<(usize, Uid)> = table
             .iter()
@@ -278,6 +357,10 @@ impl<'q, 's: 'q> Sight<'q, 's> {
         let mut known: HashMap<Uid, Vec<u8>> = HashMap::default();
         known.insert(uid, moved(stored, parents, own, depth));
         for (_, below) in below {
+            self.work.spend(1);
+            if self.work.is_over() {
+                return Err(NotTried);
+            }
             let view = table.view(below);
             let parents: Vec<Uid> = view.parents().collect();
             let (above, depth) = above(&parents, |parent| match known.get(&parent) {

@@ -1,11 +1,13 @@
 //! A policy clause by clause: which hold, which fail, and the values that they saw.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 use super::sight::{At, Fact, Parts, Sight};
-use super::words::quote;
+use super::words::{quote, shortened};
 use super::{Clause, Judged, Outcome, Seen, Source, Value};
 use crate::engine::core::{self, BinaryOp, Expr, ExprKind, Var};
 use crate::engine::index::{Policy, Scope};
@@ -19,10 +21,48 @@ pub(super) enum Show {
     All,
 }
 
+/// Characters of a policy, of a clause and of what Cedar says of an error that are told.
+const POLICY_MAX: usize = 4_000;
+const CLAUSE_MAX: usize = 1_000;
+const COMPLAINT_MAX: usize = 400;
+
+/// How much of clauses and values is told of one question, in bytes: a policy may be as long as its file, and a value as
+/// long as a request.
+const ROOM: usize = 256 * 1024;
+
+/// What a clause or value takes besides its texts.
+const ROOM_OF_ONE: usize = 128;
+
 /// Explains policies of one question.
 pub(super) struct Judge<'a, 'q, 's> {
     pub(super) sight: &'a Sight<'q, 's>,
     pub(super) query: &'a Query<'a>,
+    room: Cell<usize>,
+    is_cut: Cell<bool>,
+}
+
+impl<'a, 'q, 's> Judge<'a, 'q, 's> {
+    pub(super) fn new(sight: &'a Sight<'q, 's>, query: &'a Query<'a>) -> Self {
+        Self {
+            sight,
+            query,
+            room: Cell::new(ROOM),
+            is_cut: Cell::new(false),
+        }
+    }
+
+    /// Whether something was left out.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut.get()
+    }
+
+    /// Takes room for texts of so many bytes, if there is any.
+    fn takes(&self, bytes: usize) -> bool {
+        let left = self.room.get().checked_sub(bytes + ROOM_OF_ONE);
+        self.is_cut.set(self.is_cut.get() || left.is_none());
+        self.room.set(left.unwrap_or(0));
+        left.is_some()
+    }
 }
 
 impl<'q, 's: 'q> Sight<'q, 's> {
@@ -30,6 +70,7 @@ impl<'q, 's: 'q> Sight<'q, 's> {
     pub(super) fn distance(&self, policy: &'s Policy) -> u32 {
         let scopes = u32::from(!policy.principal.takes(&self.question.principal))
             + u32::from(!policy.resource.takes(&self.question.resource));
+        self.work.spend(1);
         let body = policy.body.as_deref();
         scopes + body.map_or(0, |body| self.failing(At::new(&body.expr, body.compiled.as_ref()), true))
     }
@@ -37,6 +78,9 @@ impl<'q, 's: 'q> Sight<'q, 's> {
     fn failing(&self, at: At<'s>, wanted: bool) -> u32 {
         if self.test(at) == Ok(wanted) {
             return 0;
+        }
+        if self.work.is_over() {
+            return 1;
         }
         match (at.parts(), wanted) {
             (Parts::And(links), true) | (Parts::Or(links), false) => {
@@ -82,7 +126,8 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
         Judged {
             number,
             info: &policy.info,
-            text: self.sight.snapshot.policy_text(number),
+            text: shortened(self.sight.snapshot.policy_text(number), POLICY_MAX),
+            template_file: self.sight.snapshot.template_file(&policy.info),
             distance: self.sight.distance(policy),
             clauses,
         }
@@ -116,6 +161,9 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
 
     /// The clauses that all have to hold for a condition to be what is wanted.
     fn clauses(&self, at: At<'s>, wanted: bool, policy: &'s Policy, show: Show, into: &mut Vec<Clause<'s>>) {
+        if self.room.get() == 0 {
+            return;
+        }
         match (at.parts(), wanted) {
             (Parts::And(links), true) | (Parts::Or(links), false) => {
                 links.iter().for_each(|link| self.clauses(*link, wanted, policy, show, into));
@@ -124,7 +172,7 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
                 self.clauses(inner, !wanted, policy, show, into);
             }
             (Parts::And(links), false) | (Parts::Or(links), true) => {
-                let mut clause = self.clause(at, wanted, policy, into);
+                let Some(mut clause) = self.clause(at, wanted, policy, into) else { return };
                 let is_unreached = into.iter().any(|before| before.outcome != Outcome::Holds);
                 clause.alternatives = links
                     .iter()
@@ -140,7 +188,7 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
                 into.push(clause);
             }
             _ => {
-                let mut clause = self.clause(at, wanted, policy, into);
+                let Some(mut clause) = self.clause(at, wanted, policy, into) else { return };
                 if show == Show::All || clause.outcome != Outcome::Holds {
                     self.look(at.expr, at, &mut clause.seen);
                 }
@@ -149,22 +197,27 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
         }
     }
 
-    fn clause(&self, at: At<'s>, wanted: bool, policy: &'s Policy, before: &[Clause<'s>]) -> Clause<'s> {
+    /// One condition without its values; none if there is no room for it.
+    fn clause(&self, at: At<'s>, wanted: bool, policy: &'s Policy, before: &[Clause<'s>]) -> Option<Clause<'s>> {
+        let text = text(at.expr);
+        if !self.takes(text.len()) {
+            return None;
+        }
         let outcome = match self.sight.test(at) {
             Ok(value) if value == wanted => Outcome::Holds,
             Ok(_) => Outcome::Fails,
             // Cedar stops at the first that fails, and so never comes here.
             Err(_) if before.iter().any(|clause| clause.outcome != Outcome::Holds) => Outcome::Unreached,
-            Err(_) => Outcome::Errs(self.sight.complaint(at)),
+            Err(_) => Outcome::Errs(shortened(self.sight.complaint(at).into(), COMPLAINT_MAX).into_owned()),
         };
-        Clause {
-            text: text(at.expr),
+        Some(Clause {
+            text,
             is_negated: !wanted,
             line: line(at.expr, policy),
             outcome,
             seen: Vec::new(),
             alternatives: Vec::new(),
-        }
+        })
     }
 
     /// The values that a condition sees, in the order of its text.
@@ -175,53 +228,35 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
             ExprKind::Var(Var::Resource) => seen.push(self.variable("resource", self.sight.question.resource.uid)),
             ExprKind::Var(Var::Action) => seen.push(self.variable("action", self.sight.question.action)),
             ExprKind::GetAttr { expr: inner, .. } | ExprKind::HasAttr { expr: inner, .. } => {
-                match (self.sight.fact(at), at.inner(inner)) {
-                    (Some(fact), _) => self.tell(read(expr), &fact, seen),
-                    (None, Some(inner)) => self.look(inner.expr, inner, seen),
-                    (None, None) => {}
-                }
-            }
-            ExprKind::ExtHasAttr { expr: inner, attrs } => {
                 let Some(inner) = at.inner(inner) else { return };
-                let mut names = attrs.iter();
-                let first = names.next().and_then(|name| self.member(inner, name));
-                let mut fact = first;
-                for name in names {
-                    fact = fact
-                        .filter(|fact| self.sight.read(fact).is_some())
-                        .and_then(|fact| self.sight.below(fact, name));
-                }
-                if let Some(fact) = fact {
-                    self.tell(read(expr), &fact, seen);
+                match self.sight.fact(at) {
+                    Some(fact) => {
+                        self.look_on_the_way(inner, seen);
+                        self.tell(read(expr), &fact, seen);
+                    }
+                    None => self.look(inner.expr, inner, seen),
                 }
             }
+            ExprKind::ExtHasAttr { expr: inner, attrs } => self.look_along(at, inner, attrs.iter(), seen),
             ExprKind::BinaryApp { op, .. } => {
+                let Some([left, right]) = at.operands() else { return };
                 if let (BinaryOp::GetTag | BinaryOp::HasTag, Some(fact)) = (op, self.sight.fact(at)) {
+                    self.look_on_the_way(left, seen);
+                    self.look(right.expr, right, seen);
                     return self.tell(read(expr), &fact, seen);
                 }
-                let Some([left, right]) = at.operands() else { return };
                 self.look(left.expr, left, seen);
                 if let (BinaryOp::In, Some(Val::Entity(uid))) = (op, self.sight.value(left)) {
                     seen.push(self.groups(read(left.expr), uid));
                 }
                 self.look(right.expr, right, seen);
             }
-            // `is … in …`
-            ExprKind::And { .. } => {
-                if let Some(second) = at.second() {
-                    self.look(second.expr, second, seen);
-                }
-            }
+            ExprKind::And { .. } | ExprKind::Or { .. } | ExprKind::If { .. } => self.look_at_parts(at, seen),
             ExprKind::UnaryApp { arg: inner, .. }
             | ExprKind::Like { expr: inner, .. }
             | ExprKind::Is { expr: inner, .. } => {
                 if let Some(inner) = at.inner(inner) {
                     self.look(inner.expr, inner, seen);
-                }
-            }
-            ExprKind::If { .. } => {
-                if let Parts::If(parts) = at.parts() {
-                    parts.into_iter().for_each(|part| self.look(part.expr, part, seen));
                 }
             }
             ExprKind::ExtensionFunctionApp { .. } => {
@@ -230,6 +265,85 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// What is made of conditions: those of them that are evaluated.
+    fn look_at_parts(&self, at: At<'s>, seen: &mut Vec<Seen<'s>>) {
+        let look = |part: At<'s>, seen: &mut Vec<Seen<'s>>| self.look(part.expr, part, seen);
+        match at.parts() {
+            Parts::And(links) | Parts::Or(links) => {
+                let goes_on = Ok(matches!(at.expr.expr_kind(), ExprKind::And { .. }));
+                for link in links {
+                    look(link, seen);
+                    if self.sight.test(link) != goes_on {
+                        break;
+                    }
+                }
+            }
+            Parts::If([test, then, other]) => {
+                look(test, seen);
+                match self.sight.test(test) {
+                    Ok(true) => look(then, seen),
+                    Ok(false) => look(other, seen),
+                    Err(_) => {}
+                }
+            }
+            // `is … in …`
+            Parts::Not(_) | Parts::Leaf => {
+                if let Some(second) = at.second() {
+                    look(second, seen);
+                }
+            }
+        }
+    }
+
+    /// The facts by which one comes to the entity that a fact is of: `resource.owner` of `resource.owner.dept`.
+    fn look_on_the_way(&self, at: At<'s>, seen: &mut Vec<Seen<'s>>) {
+        match self.sight.value(at) {
+            Some(Val::Entity(_)) if self.sight.fact(at).is_some() => self.look(at.expr, at, seen),
+            Some(Val::Record(_)) => {
+                if let Some((inner, _)) = at.attribute() {
+                    self.look_on_the_way(inner, seen);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `… has a.b.c`: as far as there is something.
+    fn look_along(
+        &self,
+        at: At<'s>,
+        inner: &'s Expr,
+        names: impl Iterator<Item = &'s SmolStr>,
+        seen: &mut Vec<Seen<'s>>,
+    ) {
+        let Some(inner) = at.inner(inner) else { return };
+        self.look_on_the_way(inner, seen);
+        let mut path = read(inner.expr).into_owned();
+        let mut fact: Option<Fact<'q, 's>> = None;
+        for (index, name) in names.enumerate() {
+            let next = match &fact {
+                None if index == 0 => self.member(inner, name),
+                None => None,
+                Some(fact) => match self.sight.read(fact) {
+                    Some(Val::Entity(_)) => {
+                        self.tell(path.clone().into(), fact, seen);
+                        self.sight.below(fact.clone(), name)
+                    }
+                    Some(Val::Record(_)) => self.sight.below(fact.clone(), name),
+                    _ => None,
+                },
+            };
+            if next.is_none() {
+                break;
+            }
+            member_of(&mut path, name);
+            fact = next;
+        }
+        if let Some(fact) = fact {
+            self.tell(path.into(), &fact, seen);
         }
     }
 
@@ -251,6 +365,13 @@ impl<'q, 's: 'q> Judge<'_, 'q, 's> {
             None if fact.entity().is_some_and(|uid| self.sight.question.entity(uid).is_none()) => Value::NoEntity,
             None => Value::Missing,
         };
+        let length = match &value {
+            Value::Is(text) => text.len(),
+            _ => 0,
+        };
+        if !self.takes(expression.len() + length) {
+            return;
+        }
         seen.push(Seen {
             expression,
             fact: Some(self.sight.fact_name(fact)),
@@ -312,10 +433,11 @@ fn excuse(clauses: &mut [Clause<'_>]) {
 
 /// The text of an expression: its author's, or Cedar's own where it came in JSON.
 pub(super) fn text(expr: &Expr) -> Cow<'_, str> {
-    match core::source(expr) {
+    let whole = match core::source(expr) {
         Some(source) => Cow::Borrowed(source),
         None => Cow::Owned(expr.to_string()),
-    }
+    };
+    shortened(whole, CLAUSE_MAX)
 }
 
 /// The text of what reads a fact. Cedar gives `resource.owner` the place of all of `resource.owner.groups.contains(…)`,
@@ -340,17 +462,22 @@ fn read(expr: &Expr) -> Cow<'_, str> {
         }
     };
     let path = names.iter().rev().fold(root, |mut path, name| {
-        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            path.push('.');
-            path.push_str(name);
-        } else {
-            path.push('[');
-            quote(&mut path, name);
-            path.push(']');
-        }
+        member_of(&mut path, name);
         path
     });
     Cow::Owned(path)
+}
+
+/// Goes on to a member.
+fn member_of(path: &mut String, name: &str) {
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        path.push('.');
+        path.push_str(name);
+    } else {
+        path.push('[');
+        quote(path, name);
+        path.push(']');
+    }
 }
 
 /// The line of an expression, counted from its policy's.

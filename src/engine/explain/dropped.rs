@@ -1,5 +1,6 @@
 //! What a request said that no policy could see.
 
+use super::words::shortened;
 use super::{Dropped, WhyDropped};
 use crate::engine::json::Json;
 use crate::engine::options::RequestProperties;
@@ -11,14 +12,17 @@ use crate::engine::vocabulary::{ActionEntry, TypeEntry};
 /// Members that are told; a request may have thousands.
 const DROPPED_MAX: usize = 100;
 
-/// What was dropped of the context and the properties.
+/// Characters of a member's name that are told.
+const PATH_MAX: usize = 200;
+
+/// What was dropped of the context and the properties, and whether there was more.
 pub(super) fn dropped(
     snapshot: &Snapshot,
     query: &Query<'_>,
     action: &ActionEntry,
     principal: &TypeEntry,
     resource: &TypeEntry,
-) -> Vec<Dropped> {
+) -> (Vec<Dropped>, bool) {
     let mut dropped = Vec::new();
     let has_action = action.context.has("action");
     let has_properties = query.action.properties.is_some_and(|json| json.members() > 0);
@@ -42,7 +46,9 @@ pub(super) fn dropped(
     }
     properties(&mut dropped, snapshot, Part::Principal, principal, &query.principal);
     properties(&mut dropped, snapshot, Part::Resource, resource, &query.resource);
-    dropped
+    let is_cut = dropped.len() > DROPPED_MAX;
+    dropped.truncate(DROPPED_MAX);
+    (dropped, is_cut)
 }
 
 fn properties(dropped: &mut Vec<Dropped>, snapshot: &Snapshot, part: Part, entry: &TypeEntry, asked: &Entity<'_>) {
@@ -87,7 +93,9 @@ fn value(dropped: &mut Vec<Dropped>, part: Part, path: String, json: &Json<'_>, 
 }
 
 fn push(dropped: &mut Vec<Dropped>, part: Part, path: String, why: WhyDropped) {
-    if dropped.len() < DROPPED_MAX {
+    // One more is found than is told.
+    if dropped.len() <= DROPPED_MAX {
+        let path = shortened(path.into(), PATH_MAX).into_owned();
         dropped.push(Dropped { part, path, why });
     }
 }

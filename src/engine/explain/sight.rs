@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use smallvec::SmallVec;
 
+use super::work::Work;
 use crate::engine::bridge::{Numbers, from_cedar};
 use crate::engine::core::{self, Expr, ExprKind, UnaryOp, Var};
 use crate::engine::decide::Resolved;
@@ -106,6 +107,9 @@ impl<'s> At<'s> {
     /// The `in …` of `is … in …`.
     pub(super) fn second(&self) -> Option<At<'s>> {
         let ExprKind::And { right, .. } = self.expr.expr_kind() else { return None };
+        if !is_one_breath(self.expr) {
+            return None;
+        }
         let code = match self.code {
             None => None,
             Some([_, second]) => Some(second),
@@ -272,15 +276,22 @@ pub(super) struct Sight<'q, 's> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) resolved: &'q Resolved<'s>,
     pub(super) question: &'q Question<'q>,
+    pub(super) work: &'q Work<'q>,
     reference: OnceCell<Reference>,
 }
 
 impl<'q, 's: 'q> Sight<'q, 's> {
-    pub(super) fn new(snapshot: &'s Snapshot, resolved: &'q Resolved<'s>, question: &'q Question<'q>) -> Self {
+    pub(super) fn new(
+        snapshot: &'s Snapshot,
+        resolved: &'q Resolved<'s>,
+        question: &'q Question<'q>,
+        work: &'q Work<'q>,
+    ) -> Self {
         Self {
             snapshot,
             resolved,
             question,
+            work,
             reference: OnceCell::new(),
         }
     }
@@ -289,13 +300,17 @@ impl<'q, 's: 'q> Sight<'q, 's> {
         self.reference.get_or_init(|| {
             let Resolved { action, bucket, .. } = self.resolved;
             let Snapshot { vocabulary, index, .. } = self.snapshot;
-            Reference::new(self.question, action, bucket, vocabulary, index)
+            let reference = Reference::new(self.question, action, bucket, vocabulary, index);
+            self.work.spend(8 * reference.len());
+            reference
         })
     }
 
     /// Whether a condition holds.
     pub(super) fn test(&self, at: At<'s>) -> Result<bool, Erred> {
+        self.work.spend(1);
         let Some(code) = at.code else {
+            self.work.spend(8);
             return self.reference().holds(at.expr).map_err(|_| Erred::Otherwise);
         };
         for node in code {

@@ -1,5 +1,6 @@
 //! Names that nobody knows, and what was perhaps meant.
 
+use super::words::shortened;
 use super::{Asked, Unknown};
 use crate::engine::fault::nearest;
 use crate::engine::query::Query;
@@ -8,6 +9,10 @@ use crate::engine::vocabulary::{ActionEntry, TypeEntry, TypeIx};
 
 /// Entities among whose ids a near one is looked for.
 const IDS_MAX: usize = 2_000;
+
+/// Names of one list that are told, and characters of a name that was asked for.
+const NAMES_MAX: usize = 17;
+const NAME_MAX: usize = 200;
 
 impl Snapshot {
     /// The names of a question that the schema does not know, or the parts that do not go together.
@@ -32,17 +37,17 @@ impl Snapshot {
                     let names = vocabulary.types.iter().map(|entry| entry.name.as_str());
                     unknown.push(Unknown::Type {
                         part: *part,
-                        name: asked.entity_type.to_owned(),
+                        name: told(asked.entity_type),
                         nearest: near(asked.entity_type, names),
                     });
                 }
                 Some((_, entry)) if !entry.admits(asked.id) => {
-                    let choices: Vec<String> =
-                        entry.choices.iter().flatten().map(|id| AsRef::<str>::as_ref(id).to_owned()).collect();
+                    let choices = entry.choices.iter().flatten().take(NAMES_MAX);
+                    let choices: Vec<String> = choices.map(|id| told(id.as_ref())).collect();
                     unknown.push(Unknown::EnumeratedId {
                         part: *part,
                         entity_type: entry.name.clone(),
-                        id: asked.id.to_owned(),
+                        id: told(asked.id),
                         choices,
                     });
                 }
@@ -53,7 +58,7 @@ impl Snapshot {
             None => {
                 let names = vocabulary.actions.iter().flat_map(|entry| [entry.name.as_str(), short(&entry.uid)]);
                 unknown.push(Unknown::Action {
-                    name: query.action.name.to_owned(),
+                    name: told(query.action.name),
                     nearest: near(query.action.name, names),
                 });
             }
@@ -68,13 +73,23 @@ impl Snapshot {
     }
 
     fn not_applicable(&self, action: &ActionEntry, principal: TypeIx, resource: TypeIx) -> Unknown {
-        let names = |types: &[TypeIx]| types.iter().map(|ty| self.vocabulary.type_entry(*ty).name.clone()).collect();
+        let names = |types: &[TypeIx]| {
+            let types = types.iter().take(NAMES_MAX);
+            types.map(|ty| self.vocabulary.type_entry(*ty).name.clone()).collect()
+        };
         let fits = |entry: &&ActionEntry| entry.principals.contains(&principal) && entry.resources.contains(&resource);
         Unknown::NotApplicable {
             action: action.name.clone(),
             principals: names(&action.principals),
             resources: names(&action.resources),
-            actions: self.vocabulary.actions.iter().filter(fits).map(|entry| entry.name.clone()).collect(),
+            actions: self
+                .vocabulary
+                .actions
+                .iter()
+                .filter(fits)
+                .take(NAMES_MAX)
+                .map(|entry| entry.name.clone())
+                .collect(),
         }
     }
 
@@ -95,10 +110,15 @@ impl Snapshot {
         Some(Unknown::Entity {
             part,
             entity_type: entry.name.clone(),
-            id: id.to_owned(),
+            id: told(id),
             nearest: near(id, ids.into_iter()),
         })
     }
+}
+
+/// A name as it is told.
+fn told(name: &str) -> String {
+    shortened(name.into(), NAME_MAX).into_owned()
 }
 
 fn short(uid: &crate::engine::core::EntityUID) -> &str {

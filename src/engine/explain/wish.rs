@@ -10,6 +10,9 @@ use crate::engine::value::{Set, Uid, Val};
 /// Changes that are thought of for one question; more are left out, and the explanation says so.
 const WISHES_MAX: usize = 64;
 
+/// Bytes of a value that is told: whoever makes a change has to read it.
+const VALUE_MAX: usize = 1_000;
+
 /// Changes that one set gives rise to.
 const CHOICES_MAX: usize = 16;
 
@@ -38,6 +41,8 @@ pub(super) struct Wishes<'a, 'q, 's> {
     sight: &'a Sight<'q, 's>,
     pub(super) all: Vec<Wish<'q, 's>>,
     pub(super) is_cut: bool,
+    /// Whether they are about a forbid that has to go.
+    pub(super) is_about_forbid: bool,
     policy: u32,
 }
 
@@ -47,6 +52,7 @@ impl<'a, 'q, 's: 'q> Wishes<'a, 'q, 's> {
             sight,
             all: Vec::new(),
             is_cut: false,
+            is_about_forbid: false,
             policy: 0,
         }
     }
@@ -73,7 +79,13 @@ impl<'a, 'q, 's: 'q> Wishes<'a, 'q, 's> {
         if self.all.iter().any(|known| known.edit.is(&edit)) {
             return;
         }
-        if self.all.len() == WISHES_MAX {
+        let value = match (&edit, &told) {
+            (_, Told::Add(item) | Told::TakeOut(item)) => Some(*item),
+            (Edit::Put(_, value), _) => *value,
+            _ => None,
+        };
+        let is_long = value.is_some_and(|value| self.sight.length(&value, VALUE_MAX) > VALUE_MAX);
+        if is_long || self.all.len() == WISHES_MAX {
             self.is_cut = true;
             return;
         }
@@ -128,6 +140,10 @@ impl<'a, 'q, 's: 'q> Wishes<'a, 'q, 's> {
     /// Thinks of changes after which a condition holds, or does not.
     fn wish(&mut self, at: At<'s>, holds: bool) {
         if self.sight.test(at) == Ok(holds) {
+            return;
+        }
+        if self.sight.work.is_over() {
+            self.is_cut = true;
             return;
         }
         match at.parts() {
@@ -294,7 +310,11 @@ impl<'a, 'q, 's: 'q> Wishes<'a, 'q, 's> {
         holds: bool,
     ) {
         if holds {
-            for (count, group) in groups.filter(|group| self.sight.can_join(uid, *group)).enumerate() {
+            let can_join = |group: &Uid| {
+                self.sight.work.spend(1);
+                !self.sight.work.is_over() && self.sight.can_join(uid, *group)
+            };
+            for (count, group) in groups.filter(can_join).enumerate() {
                 if count == CHOICES_MAX {
                     self.is_cut = true;
                     break;
@@ -335,6 +355,7 @@ impl<'a, 'q, 's: 'q> Wishes<'a, 'q, 's> {
         if set.contains(&item) == holds {
             return;
         }
+        self.sight.work.spend(1 + set.len() / 64);
         if !holds {
             return self.take_out(fact, set, item);
         }
@@ -348,9 +369,8 @@ impl<'a, 'q, 's: 'q> Wishes<'a, 'q, 's> {
     }
 
     fn take_out(&mut self, fact: &Fact<'q, 's>, set: Set<'q>, item: Val<'q>) {
-        let rest: Vec<Val<'q>> = set.iter().filter(|known| !known.equals(&item)).collect();
-        let rest = self.sight.question.made.alloc_slice_copy(&rest);
-        self.put(fact, Val::Set(Set::Made(rest)), Told::TakeOut(item));
+        let rest = self.sight.less(set, &item);
+        self.put(fact, Val::Set(rest), Told::TakeOut(item));
     }
 
     fn method(&mut self, at: At<'s>, name: &str, holds: bool) {

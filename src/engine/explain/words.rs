@@ -16,6 +16,12 @@ use crate::engine::value::{Symbol, Uid, Val};
 /// How many members of a set or record are told.
 const MEMBERS_MAX: usize = 8;
 
+/// Characters of a string or an id that are told.
+const STRING_MAX: usize = 200;
+
+/// Bytes of a value after which no further member is told.
+const VALUE_MAX: usize = 1_000;
+
 impl<'q, 's: 'q> Sight<'q, 's> {
     fn id(&self, uid: Uid) -> Cow<'s, str> {
         match uid.foreign() {
@@ -37,7 +43,7 @@ impl<'q, 's: 'q> Sight<'q, 's> {
         let place = uid.foreign().is_none().then(|| self.snapshot.entities.place(uid)).flatten();
         Named {
             entity_type: self.type_name(uid),
-            id: self.id(uid),
+            id: shortened(self.id(uid), STRING_MAX),
             place: place.filter(|(_, line)| *line > 0),
         }
     }
@@ -46,7 +52,7 @@ impl<'q, 's: 'q> Sight<'q, 's> {
     pub(super) fn fact_name(&self, fact: &Fact<'q, 's>) -> FactName<'s> {
         let entity = fact.entity();
         let tag = match fact.root {
-            Root::Tag(_, key) => Some(String::from_utf8_lossy(key).into_owned()),
+            Root::Tag(_, key) => Some(shortened(String::from_utf8_lossy(key), STRING_MAX).into_owned()),
             _ => None,
         };
         let said = match (entity, fact.names.as_slice()) {
@@ -117,13 +123,13 @@ impl<'q, 's: 'q> Sight<'q, 's> {
             Val::Bool(value) => write!(text, "{value}"),
             Val::Long(value) => write!(text, "{value}"),
             Val::String(bytes) => {
-                quote(text, &String::from_utf8_lossy(bytes));
+                quote(text, &shortened(String::from_utf8_lossy(bytes), STRING_MAX));
                 Ok(())
             }
             Val::Entity(uid) => {
                 text.push_str(&self.type_name(*uid));
                 text.push_str("::");
-                quote(text, &self.id(*uid));
+                quote(text, &shortened(self.id(*uid), STRING_MAX));
                 Ok(())
             }
             Val::Set(set) => {
@@ -157,14 +163,41 @@ impl<'q, 's: 'q> Sight<'q, 's> {
     }
 
     fn list<T>(&self, text: &mut String, len: usize, items: impl Iterator<Item = T>, write: impl Fn(&mut String, T)) {
-        for (index, item) in items.take(MEMBERS_MAX).enumerate() {
-            if index > 0 {
+        let mut told = 0;
+        for item in items.take(MEMBERS_MAX) {
+            if text.len() > VALUE_MAX {
+                break;
+            }
+            if told > 0 {
                 text.push_str(", ");
             }
             write(text, item);
+            told += 1;
         }
-        if len > MEMBERS_MAX {
-            let _ = write!(text, ", … {} more", len - MEMBERS_MAX);
+        if len > told {
+            let comma = if told > 0 { ", " } else { "" };
+            let _ = write!(text, "{comma}… {} more", len - told);
+        }
+    }
+
+    /// About how many bytes a value takes when it is told whole; more than `enough` if it is more than that.
+    pub(super) fn length(&self, value: &Val<'_>, enough: usize) -> usize {
+        let sum = |lengths: &mut dyn Iterator<Item = usize>| {
+            let mut all = 2;
+            for length in lengths {
+                all += 2 + length;
+                if all > enough {
+                    break;
+                }
+            }
+            all
+        };
+        match value {
+            Val::String(bytes) => bytes.len(),
+            Val::Entity(uid) => self.id(*uid).len(),
+            Val::Set(set) => sum(&mut set.iter().map(|item| self.length(&item, enough))),
+            Val::Record(record) => sum(&mut record.iter().map(|(_, item)| self.length(&item, enough))),
+            _ => 0,
         }
     }
 
@@ -242,6 +275,17 @@ pub(super) fn date(milliseconds: i64) -> Option<String> {
 
 fn call(extension: Extension, argument: String) -> Value {
     json!({ "__extn": { "fn": extension.constructor(), "arg": argument } })
+}
+
+/// A text of at most so many characters; what is longer ends with "…".
+pub(super) fn shortened(text: Cow<'_, str>, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return text;
+    }
+    match text.char_indices().nth(max) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => text,
+    }
 }
 
 /// A text in quotes, such that Cedar reads it back.

@@ -1,8 +1,9 @@
 //! Where a policy can lead: the entities of one side that its conditions can hold for at all.
 //!
-//! What is known is evaluated, once for a search. What depends on the side that is looked for is turned into lists where
-//! its shape has lists: it is an entity or in a group, an attribute of it is a value, has one, or holds a group that the
+//! What depends on the side that is looked for is turned into lists where its shape has lists: it is an entity or in a group, an attribute of it is a value, has one, or holds a group that the
 //! other side is in. A plan may lead to too much, since whatever it leads to is asked about; it never leads to too little.
+
+use std::cell::Cell;
 
 use super::super::evaluate::Question;
 use super::super::index::Scope;
@@ -11,8 +12,13 @@ use super::super::postings::{Postings, is_same, key_of_members, key_of_value};
 use super::super::program::{Attribute, Binary, Node};
 use super::super::value::{Uid, Val};
 use super::super::vocabulary::TypeIx;
+use super::left::is_open;
+
+/// Lists of one operator, at most: what has more leads everywhere, so that no policy takes long to plan.
+const LISTS_MAX: usize = 4096;
 
 /// The entities to ask about.
+#[derive(Clone)]
 pub(super) enum Plan<'s> {
     /// All of the type.
     Everything,
@@ -28,7 +34,7 @@ pub(super) enum List<'s> {
 }
 
 impl List<'_> {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::One(_) => 1,
             Self::Posted(list) => list.len(),
@@ -48,11 +54,11 @@ impl<'s> Plan<'s> {
     }
 
     /// What is in both is in the shorter one.
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         if other.len() < self.len() { other } else { self }
     }
 
-    pub(super) fn or(self, other: Self) -> Self {
+    fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Lists(mut lists), Self::Lists(mut others)) => {
                 lists.append(&mut others);
@@ -64,8 +70,9 @@ impl<'s> Plan<'s> {
 
     fn any(plans: impl Iterator<Item = Self>) -> Self {
         let mut all = Vec::new();
-        for plan in plans {
+        for (number, plan) in plans.enumerate() {
             match plan {
+                _ if number == LISTS_MAX => return Self::Everything,
                 Self::Everything => return Self::Everything,
                 Self::Lists(mut lists) => all.append(&mut lists),
             }
@@ -79,22 +86,14 @@ pub(super) struct Planner<'q, 's> {
     /// The question, in which the side that is looked for is nobody.
     pub(super) question: &'q Question<'q>,
     /// The side that is looked for: the principal or the resource.
-    pub(super) variable: Node,
+    pub(super) variable: &'q Node,
     pub(super) ty: TypeIx,
     pub(super) postings: &'s Postings,
+    /// Lists that may still be looked up. Without any left, everything is to be asked about.
+    pub(super) lookups: &'q Cell<usize>,
 }
 
 impl<'q, 's> Planner<'q, 's> {
-    /// Whether an expression depends on the side that is looked for.
-    pub(super) fn is_open(&self, node: &Node) -> bool {
-        if is_same(node, &self.variable) {
-            return true;
-        }
-        let mut is_open = false;
-        node.each(&mut |child| is_open = is_open || self.is_open(child));
-        is_open
-    }
-
     /// Where a scope can hold.
     pub(super) fn scope(&self, scope: Scope) -> Plan<'s> {
         match scope {
@@ -104,17 +103,9 @@ impl<'q, 's> Planner<'q, 's> {
         }
     }
 
-    /// Where a policy can hold.
-    pub(super) fn policy(&self, scope: Scope, body: Option<&'q Node>) -> Plan<'s> {
-        let scope = self.scope(scope);
-        match body {
-            Some(body) => scope.and(self.condition(body)),
-            None => scope,
-        }
-    }
-
-    fn condition(&self, node: &'q Node) -> Plan<'s> {
-        if !self.is_open(node) {
+    /// Where a condition can hold.
+    pub(super) fn condition(&self, node: &'q Node) -> Plan<'s> {
+        if !is_open(node, self.variable) {
             // What errs does not hold.
             return if self.question.test(node) == Ok(true) {
                 Plan::Everything
@@ -130,7 +121,7 @@ impl<'q, 's> Planner<'q, 's> {
             Node::Or(links) => Plan::any(links.iter().map(|link| self.condition(link))),
             Node::If(parts) => {
                 let [test, then, other] = &**parts;
-                if self.is_open(test) {
+                if is_open(test, self.variable) {
                     return self.condition(test).and(self.condition(then)).or(self.condition(other));
                 }
                 match self.question.test(test) {
@@ -139,7 +130,7 @@ impl<'q, 's> Planner<'q, 's> {
                     Err(_) => Plan::NOTHING,
                 }
             }
-            Node::Is(of, ty) if is_same(of, &self.variable) && *ty != Some(self.ty) => Plan::NOTHING,
+            Node::Is(of, ty) if is_same(of, self.variable) && *ty != Some(self.ty) => Plan::NOTHING,
             Node::Attribute(..) => self.has(node, &Val::Bool(true)),
             Node::Binary(op, operands) => self.binary(*op, &operands[0], &operands[1]),
             _ => Plan::Everything,
@@ -153,7 +144,7 @@ impl<'q, 's> Planner<'q, 's> {
             (Binary::Equal, Some(Some(value)), _) => self.is(right, &value),
             (Binary::Equal, _, Some(Some(value))) => self.is(left, &value),
             (Binary::In, Some(Some(Val::Entity(uid))), _) => self.holds(right, uid),
-            (Binary::In, _, Some(Some(groups))) if is_same(left, &self.variable) => self.is_in(&groups),
+            (Binary::In, _, Some(Some(groups))) if is_same(left, self.variable) => self.is_in(&groups),
             (Binary::Contains, Some(Some(Val::Set(set))), _) => Plan::any(set.iter().map(|item| self.is(right, &item))),
             (Binary::Contains, _, Some(Some(value))) => self.has(left, &value),
             (Binary::ContainsAny, Some(Some(Val::Set(set))), _) => {
@@ -163,7 +154,8 @@ impl<'q, 's> Planner<'q, 's> {
                 Plan::any(set.iter().map(|item| self.has(left, &item)))
             }
             (Binary::ContainsAll, _, Some(Some(Val::Set(set)))) => {
-                set.iter().fold(Plan::Everything, |plan, item| plan.and(self.has(left, &item)))
+                let some = set.iter().take(LISTS_MAX);
+                some.fold(Plan::Everything, |plan, item| plan.and(self.has(left, &item)))
             }
             _ => Plan::Everything,
         }
@@ -171,13 +163,13 @@ impl<'q, 's> Planner<'q, 's> {
 
     /// The value of an expression: the outer none if it is open, the inner one if it errs.
     fn known(&self, node: &'q Node) -> Option<Option<Val<'q>>> {
-        (!self.is_open(node)).then(|| self.question.value(node).ok())
+        (!is_open(node, self.variable)).then(|| self.question.value(node).ok())
     }
 
     /// Where an expression is a value.
     fn is(&self, node: &Node, value: &Val<'_>) -> Plan<'s> {
         match value {
-            Val::Entity(uid) if is_same(node, &self.variable) => Plan::Lists(vec![List::One(*uid)]),
+            Val::Entity(uid) if is_same(node, self.variable) => Plan::Lists(vec![List::One(*uid)]),
             // A set has no list, it stands under its items.
             value => self.has(node, value),
         }
@@ -196,8 +188,8 @@ impl<'q, 's> Planner<'q, 's> {
     fn holds(&self, node: &Node, uid: Uid) -> Plan<'s> {
         let ancestors = self.question.entity(uid).into_iter().flat_map(|entity| entity.ancestors());
         let groups = std::iter::once(uid).chain(ancestors);
-        if is_same(node, &self.variable) {
-            return Plan::Lists(groups.map(List::One).collect());
+        if is_same(node, self.variable) {
+            return Plan::any(groups.map(|group| Plan::Lists(vec![List::One(group)])));
         }
         Plan::any(groups.map(|group| self.has(node, &Val::Entity(group))))
     }
@@ -222,13 +214,17 @@ impl<'q, 's> Planner<'q, 's> {
     }
 
     fn posted(&self, key: u64) -> Plan<'s> {
+        let Some(left) = self.lookups.get().checked_sub(1) else {
+            return Plan::Everything;
+        };
+        self.lookups.set(left);
         Plan::Lists(self.postings.get(key).map(List::Posted).into_iter().collect())
     }
 
     /// The place of an attribute of the side that is looked for, if there are lists for it.
     fn slot(&self, node: &Node) -> Option<usize> {
         let Node::Attribute(of, attribute) = node else { return None };
-        let attribute: &Attribute = is_same(of, &self.variable).then_some(attribute)?;
+        let attribute: &Attribute = is_same(of, self.variable).then_some(attribute)?;
         let slot = attribute.slot(self.ty)?;
         self.postings.demands.has_attribute(self.ty, slot).then_some(slot)
     }

@@ -10,55 +10,65 @@ use super::super::value::Uid;
 use super::super::vocabulary::TypeIx;
 use super::plan::List;
 
+/// Lists that are begun in one step.
+const BEGUN_AT_ONCE: usize = 16;
+
 /// The entities of one type in several lists, each once.
 pub(super) struct Walk<'s> {
     table: &'s Table,
     ty: TypeIx,
     lists: Vec<(List<'s>, At)>,
-    /// The next of each list: id, number and list.
+    /// The id behind which it begins.
+    behind: Option<Box<[u8]>>,
+    /// How many lists have been begun.
+    begun: usize,
+    /// The next of each list that has been begun: id, number and list.
     next: BinaryHeap<Reverse<(&'s [u8], u32, usize)>>,
     last: Option<u32>,
 }
 
 impl<'s> Walk<'s> {
-    /// From the start.
-    pub(super) fn new(table: &'s Table, ty: TypeIx, lists: Vec<List<'s>>) -> Self {
-        let lists = lists.into_iter().filter(|list| match list {
-            // What only the request knows is not in the store.
-            List::One(uid) => uid.foreign().is_none(),
-            List::Posted(_) => true,
-        });
-        let mut walk = Self {
+    /// From the start, or from behind an id. It has to be begun before it is gone through.
+    pub(super) fn new(table: &'s Table, ty: TypeIx, lists: Vec<List<'s>>, behind: Option<&str>) -> Self {
+        Self {
             table,
             ty,
-            lists: lists.map(|list| (list, At::default())).collect(),
+            lists: lists.into_iter().map(|list| (list, At::default())).collect(),
+            behind: behind.map(|id| id.as_bytes().into()),
+            begun: 0,
             next: BinaryHeap::new(),
             last: None,
-        };
-        walk.begin();
-        walk
+        }
     }
 
-    /// From behind an id.
-    pub(super) fn go_behind(&mut self, id: &[u8]) {
+    /// From behind an id, to be begun again.
+    pub(super) fn go_behind(&mut self, id: &str) {
+        self.behind = Some(id.as_bytes().into());
+        self.begun = 0;
+        self.next.clear();
+        self.last = None;
+    }
+
+    /// Begins some more of the lists, and says whether all have been.
+    pub(super) fn begin(&mut self) -> bool {
         let table = self.table;
-        let is_in_front = |number: u32| table.view(Uid(number)).id() <= id;
-        for (list, at) in &mut self.lists {
+        let until = self.lists.len().min(self.begun + BEGUN_AT_ONCE);
+        for index in self.begun..until {
+            let (list, at) = &mut self.lists[index];
+            let is_in_front = |number: u32| match &self.behind {
+                Some(behind) => table.view(Uid(number)).id() <= &**behind,
+                None => false,
+            };
             *at = match list {
-                List::One(uid) if is_in_front(uid.0) => At::END,
+                // What only the request knows is not in the store.
+                List::One(uid) if uid.foreign().is_some() || is_in_front(uid.0) => At::END,
                 List::One(_) => At::default(),
                 List::Posted(list) => list.first_not(is_in_front),
             };
-        }
-        self.last = None;
-        self.begin();
-    }
-
-    fn begin(&mut self) {
-        self.next.clear();
-        for index in 0..self.lists.len() {
             self.draw(index);
         }
+        self.begun = until;
+        until == self.lists.len()
     }
 
     /// Takes the next of a list.

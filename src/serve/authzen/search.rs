@@ -1,5 +1,7 @@
 //! What a search asks for (8), and where it goes on.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 
 use super::cursor::{Cursor, CursorKey, Fingerprint, fingerprint};
@@ -35,6 +37,8 @@ pub(in crate::serve) struct SearchRules {
     pub(in crate::serve) results_max: usize,
     /// Entities looked at for one answer.
     pub(in crate::serve) looks_max: usize,
+    /// Time that one answer is looked for.
+    pub(in crate::serve) time: Duration,
     /// What becomes of older cursors.
     pub(in crate::serve) older: OlderCursor,
 }

@@ -2,10 +2,23 @@
 
 use std::borrow::Cow;
 
-use crate::engine::{Asked, ChangeKind, Explanation, FactName, Named, Path, Remedy, Source, Step, Unknown, Value};
+use crate::engine::{
+    Asked, Cause, ChangeKind, Choice, Explanation, FactName, Named, Path, Remedy, Shared, Source, Step, Unknown, Value,
+};
 
 /// Ids that a sentence lists; the document has them all.
 const CHOICES_MAX: usize = 6;
+
+/// Names of a list that a sentence tells; the document has no more than one more.
+const NAMES_MAX: usize = 16;
+
+/// Text of other people in a sentence: in those, backticks are around names.
+fn plain(text: &str) -> Cow<'_, str> {
+    match text.contains('`') {
+        true => Cow::Owned(text.replace('`', "\\u{60}")),
+        false => Cow::Borrowed(text),
+    }
+}
 
 /// The answer: `deny: emi may not run an operation on ledger`.
 pub(super) fn answer(explanation: &Explanation<'_>) -> String {
@@ -22,15 +35,26 @@ pub(super) fn answer(explanation: &Explanation<'_>) -> String {
     } else {
         ("deny", "may not")
     };
-    match action_said {
-        Some(said) => format!("{word}: {} {may} {said} {}", principal.id, resource.id),
-        None => format!("{word}: {} {may} do `{action}` to {}", exact(principal), exact(resource)),
+    // What people say for an action fits the resources that it is for.
+    match action_said.filter(|_| decision.cause != Cause::NotApplicable) {
+        Some(said) => format!("{word}: {} {may} {said} {}", plain(&principal.id), plain(&resource.id)),
+        None => format!(
+            "{word}: {} {may} do `{}` to {}",
+            exact(principal),
+            plain(action),
+            exact(resource)
+        ),
     }
 }
 
 /// The name of an entity as Cedar writes it, in backticks.
 fn exact(named: &Named<'_>) -> String {
-    format!("`{}::\"{}\"`", named.entity_type, named.id)
+    exact_name(&named.entity_type, &named.id)
+}
+
+/// The same of its parts.
+fn exact_name(entity_type: &str, id: &str) -> String {
+    format!("`{}::\"{}\"`", plain(entity_type), plain(id))
 }
 
 /// The name of an attribute, tag or member, with dots for members of records.
@@ -52,20 +76,36 @@ pub(super) fn change(kind: ChangeKind) -> &'static str {
     }
 }
 
-/// What to do.
+/// What to do, and whom else it concerns.
 pub(super) fn remedy(remedy: &Remedy<'_>) -> String {
+    let sentence = change_of(remedy);
+    let choices = remedy.choices.iter().take(CHOICES_MAX);
+    let groups: Vec<String> = choices
+        .filter_map(|choice| {
+            let members = choice.members.filter(|members| *members > 1)?;
+            Some(format!("{} ({members})", word(choice, Name::Id)))
+        })
+        .collect();
+    match (groups.as_slice(), remedy.choices.len()) {
+        ([], _) => sentence,
+        ([group], 1) => format!("{sentence}, which concerns everyone in {group}"),
+        (groups, _) => format!("{sentence}, which concerns everyone in that group: {}", groups.join(", ")),
+    }
+}
+
+fn change_of(remedy: &Remedy<'_>) -> String {
     let said = remedy.fact.as_ref().and_then(|fact| Some((fact.said?, fact.entity.as_ref()?)));
-    let sentence = match (said, &remedy.member) {
-        (Some((said, owner)), Some(member)) => {
+    match (said, &remedy.member, remedy.source) {
+        (Some((said, owner)), Some(member), _) => {
             let choices = choices(remedy, Name::Id);
-            let is_one = remedy.choices.len() == 1;
+            let (member, owner, is_one) = (plain(&member.id), plain(&owner.id), remedy.choices.len() == 1);
             match (remedy.kind, is_one) {
-                (ChangeKind::Leave, true) => format!("take {} out of {choices}", member.id),
-                (ChangeKind::Leave, false) => format!("take {} out of one of: {choices}", member.id),
-                _ => format!("add {} to {} on {}: {choices}", member.id, a(said), owner.id),
+                (ChangeKind::Leave, true) => format!("take {member} out of {choices}"),
+                (ChangeKind::Leave, false) => format!("take {member} out of one of: {choices}"),
+                _ => format!("add {member} to {} on {owner}: {choices}", a(said)),
             }
         }
-        (None, Some(member)) => {
+        (None, Some(member), _) => {
             let (choices, member) = (choices(remedy, Name::Exact), exact(member));
             let one_of = if remedy.choices.len() == 1 { "" } else { "one of " };
             match remedy.kind {
@@ -73,39 +113,50 @@ pub(super) fn remedy(remedy: &Remedy<'_>) -> String {
                 _ => format!("add {member} to {one_of}{choices}"),
             }
         }
-        (Some((said, owner)), None) => of_said(remedy, said, owner),
-        (None, None) => of_fact(remedy),
-    };
-    match remedy.source {
-        Source::Request(_) => format!("{sentence}, in the request"),
-        Source::Store { .. } | Source::Nowhere => sentence,
+        (_, None, Source::Request(_)) => of_request(remedy),
+        (Some((said, owner)), None, _) => of_said(remedy, said, owner),
+        (None, None, _) => of_fact(remedy),
     }
 }
 
 fn of_said(remedy: &Remedy<'_>, said: &str, owner: &Named<'_>) -> String {
-    let choices = choices(remedy, Name::Id);
+    let (choices, owner) = (choices(remedy, Name::Id), plain(&owner.id));
     match remedy.kind {
-        ChangeKind::Add => format!("make {choices} {} on {}", a(said), owner.id),
-        ChangeKind::TakeOut => format!("make {choices} no longer {} on {}", a(said), owner.id),
-        ChangeKind::Remove => format!("remove the {said} of {}", owner.id),
-        _ => format!("set the {said} of {} to {choices}", owner.id),
+        ChangeKind::Add => format!("make {choices} {} on {owner}", a(said)),
+        ChangeKind::TakeOut => format!("make {choices} no longer {} on {owner}", a(said)),
+        ChangeKind::Remove => format!("remove the {said} of {owner}"),
+        _ => format!("set the {said} of {owner} to {choices}"),
     }
 }
 
-fn of_fact(remedy: &Remedy<'_>) -> String {
-    let choices = choices(remedy, Name::Exact);
-    let name = match &remedy.fact {
-        Some(name) => match &name.entity {
-            Some(entity) => format!("`{}` of {}", fact(name), exact(entity)),
-            None => format!("`context.{}`", fact(name)),
-        },
-        None => String::new(),
+/// A request is made anew each time, so nothing can be changed about it.
+fn of_request(remedy: &Remedy<'_>) -> String {
+    let (choices, name) = (choices(remedy, Name::Exact), fact_of(remedy));
+    let what = match remedy.kind {
+        ChangeKind::Add => format!("{name} with {choices} in it"),
+        ChangeKind::TakeOut => format!("{name} without {choices}"),
+        ChangeKind::Remove => format!("nothing of {name}"),
+        _ => format!("that {name} is {choices}"),
     };
+    format!("the request would have had to say {what}")
+}
+
+fn of_fact(remedy: &Remedy<'_>) -> String {
+    let (choices, name) = (choices(remedy, Name::Exact), fact_of(remedy));
     match remedy.kind {
         ChangeKind::Add => format!("add {choices} to {name}"),
         ChangeKind::TakeOut => format!("take {choices} out of {name}"),
         ChangeKind::Remove => format!("remove {name}"),
         _ => format!("set {name} to {choices}"),
+    }
+}
+
+fn fact_of(remedy: &Remedy<'_>) -> String {
+    let Some(name) = &remedy.fact else { return String::new() };
+    let own = fact(name);
+    match &name.entity {
+        Some(entity) => format!("`{}` of {}", plain(&own), exact(entity)),
+        None => format!("`context.{}`", plain(&own)),
     }
 }
 
@@ -118,15 +169,7 @@ enum Name {
 
 /// What may be chosen: `finance, sales or Public`.
 fn choices(remedy: &Remedy<'_>, name: Name) -> String {
-    let word = |choice: &crate::engine::Choice| {
-        let id = choice.value.get("__entity").and_then(|entity| entity["id"].as_str());
-        match (name, id, choice.value.as_str()) {
-            (Name::Id, Some(id), _) => id.to_owned(),
-            (Name::Id, None, Some(text)) if !text.is_empty() => text.to_owned(),
-            _ => format!("`{}`", choice.text),
-        }
-    };
-    let mut words: Vec<String> = remedy.choices.iter().take(CHOICES_MAX).map(word).collect();
+    let mut words: Vec<String> = remedy.choices.iter().take(CHOICES_MAX).map(|choice| word(choice, name)).collect();
     let more = remedy.choices.len() - words.len();
     if more > 0 {
         words.push(format!("{more} more"));
@@ -135,6 +178,15 @@ fn choices(remedy: &Remedy<'_>, name: Name) -> String {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),
         None => String::new(),
+    }
+}
+
+fn word(choice: &Choice<'_>, name: Name) -> String {
+    let id = choice.value.get("__entity").and_then(|entity| entity["id"].as_str());
+    match (name, id, choice.value.as_str()) {
+        (Name::Id, Some(id), _) => plain(id).into_owned(),
+        (Name::Id, None, Some(text)) if !text.is_empty() => plain(text).into_owned(),
+        _ => format!("`{}`", plain(&choice.text)),
     }
 }
 
@@ -157,33 +209,52 @@ pub(super) fn path(path: &Path<'_>) -> String {
     steps.join(", and ")
 }
 
-fn step(step: &Step<'_>) -> String {
-    let list = |list: &FactName<'_>| {
-        let owner = match &list.entity {
-            Some(owner) => format!("`{}` of {}", fact(list), owner.id),
-            None => format!("`context.{}`", fact(list)),
-        };
-        match list.said {
-            Some(said) => format!("{owner} ({said})"),
-            None => owner,
-        }
+fn list(list: &FactName<'_>) -> String {
+    let own = fact(list);
+    let owner = match &list.entity {
+        Some(owner) => format!("`{}` of {}", plain(&own), plain(&owner.id)),
+        None => format!("`context.{}`", plain(&own)),
     };
+    match list.said {
+        Some(said) => format!("{owner} ({said})"),
+        None => owner,
+    }
+}
+
+/// What two ways have in common.
+pub(super) fn shared(shared: &Shared<'_>) -> String {
+    match shared {
+        Shared::Parent(member, group) => format!("{} → {}", plain(&member.id), plain(&group.id)),
+        Shared::Listed(fact, element) => format!("{} → {}", plain(&element.id), list(fact)),
+        Shared::Fact(fact) => list(fact),
+    }
+}
+
+fn step(step: &Step<'_>) -> String {
     match step {
         Step::Chain {
-            entities, listed_in, ..
+            entities,
+            left_out,
+            listed_in,
+            ..
         } => {
-            let ids = entities.iter().map(|entity| entity.id.clone().into_owned());
-            ids.chain(listed_in.as_ref().map(list)).collect::<Vec<String>>().join(" → ")
+            let mut ids: Vec<String> = entities.iter().map(|entity| plain(&entity.id).into_owned()).collect();
+            if *left_out > 0 {
+                ids.insert(ids.len() / 2, format!("… {left_out} more …"));
+            }
+            ids.extend(listed_in.as_ref().map(list));
+            ids.join(" → ")
         }
-        Step::Listed { element, listed_in, .. } => format!("{} → {}", element.id, list(listed_in)),
+        Step::Listed { element, listed_in, .. } => format!("{} → {}", plain(&element.id), list(listed_in)),
         Step::Clause { text, is_negated, seen } => {
             let not = if *is_negated { "not " } else { "" };
             let text = text.split_whitespace().collect::<Vec<&str>>().join(" ");
+            let text = plain(&text);
             let values: Vec<String> = seen
                 .iter()
                 .filter(|seen| seen.fact.is_some())
                 .filter_map(|seen| match &seen.value {
-                    Value::Is(value) => Some(format!("`{}` is {value}", seen.expression)),
+                    Value::Is(value) => Some(format!("`{}` is `{}`", plain(&seen.expression), plain(value))),
                     _ => None,
                 })
                 .collect();
@@ -202,18 +273,29 @@ pub(super) fn unknown(unknown: &Unknown) -> String {
         Asked::Resource => "resource",
     };
     let meant = |nearest: &Option<String>| match nearest {
-        Some(near) => format!("; did you mean `{near}`?"),
+        Some(near) => format!("; did you mean `{}`?", plain(near)),
         None => String::new(),
     };
     let list = |names: &[String]| match names {
         [] => "nothing".to_owned(),
-        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<String>>().join(", "),
+        names => {
+            let told = names.iter().take(NAMES_MAX).map(|name| format!("`{}`", plain(name)));
+            let more = (names.len() > NAMES_MAX).then(|| "and more".to_owned());
+            told.chain(more).collect::<Vec<String>>().join(", ")
+        }
     };
     match unknown {
         Unknown::Type { part, name, nearest } => {
-            format!("the schema has no entity type `{name}` ({}){}", asked(part), meant(nearest))
+            format!(
+                "the schema has no entity type `{}` ({}){}",
+                plain(name),
+                asked(part),
+                meant(nearest)
+            )
         }
-        Unknown::Action { name, nearest } => format!("the schema has no action `{name}`{}", meant(nearest)),
+        Unknown::Action { name, nearest } => {
+            format!("the schema has no action `{}`{}", plain(name), meant(nearest))
+        }
         Unknown::EnumeratedId {
             entity_type,
             id,
@@ -221,7 +303,8 @@ pub(super) fn unknown(unknown: &Unknown) -> String {
             ..
         } => {
             format!(
-                "`{id}` is no id of the enumerated type `{entity_type}`; there are {}",
+                "`{}` is no id of the enumerated type `{entity_type}`; there are {}",
+                plain(id),
                 list(choices)
             )
         }
@@ -241,10 +324,12 @@ pub(super) fn unknown(unknown: &Unknown) -> String {
             entity_type,
             id,
             nearest,
-        } => format!(
-            "the {} `{entity_type}::\"{id}\"` is in no file, so it has no attributes and is in no group{}",
-            asked(part),
-            meant(nearest)
-        ),
+        } => {
+            let who = format!("the {} {} is in no file", asked(part), exact_name(entity_type, id));
+            match nearest {
+                Some(near) => format!("{who}; did you mean `{}`?", plain(near)),
+                None => format!("{who}, so it has no attributes and is in no group"),
+            }
+        }
     }
 }

@@ -8,13 +8,17 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use serde::{Deserialize, Serialize};
 
 use super::super::files::Hash;
 use super::lock::Lock;
-use super::replace::{remove, replace};
+use super::replace::{remove, replace, replace_by};
 use super::{PENDING, hash_of, is_writable};
+
+/// How many files are written at a time.
+const HANDS: usize = 16;
 
 /// What a change does to one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +98,7 @@ impl Pending {
 /// Nothing was changed.
 pub(in crate::store) fn commit(root: &Path, _lock: &Lock, changes: &[Change]) -> io::Result<Committed> {
     if let [change] = changes {
-        return apply(root, &change.name, change.after.as_deref()).map(|()| Committed::Whole);
+        return apply(0, root, &change.name, change.after.as_deref()).map(|()| Committed::Whole);
     }
     let files = changes.iter().map(|change| {
         let before = change.before.as_ref().map(hex);
@@ -104,10 +108,8 @@ pub(in crate::store) fn commit(root: &Path, _lock: &Lock, changes: &[Change]) ->
     let pending = Pending { files: files.collect() };
     let content = serde_json::to_string(&pending).map_err(io::Error::from)?;
     replace(&root.join(PENDING), &content)?;
-    for change in changes {
-        if let Err(error) = apply(root, &change.name, change.after.as_deref()) {
-            return Ok(Committed::Pending(error));
-        }
+    if let Err(error) = apply_all(root, changes) {
+        return Ok(Committed::Pending(error));
     }
     Ok(remove(&root.join(PENDING)).map_or_else(Committed::Pending, |()| Committed::Whole))
 }
@@ -147,16 +149,35 @@ pub(in crate::store) fn finish(root: &Path, _lock: &Lock) -> io::Result<bool> {
         }
     }
     for (name, after) in reached {
-        apply(root, name, after.as_deref())?;
+        apply(0, root, name, after.as_deref())?;
     }
     remove(&root.join(PENDING))?;
     Ok(true)
 }
 
-fn apply(root: &Path, name: &str, after: Option<&str>) -> io::Result<()> {
+/// Lets a change that is written down reach its files, several at a time: a disk that is told of many files at once
+/// makes them safe together, and one after the other each takes as long as all.
+fn apply_all(root: &Path, changes: &[Change]) -> io::Result<()> {
+    let share = changes.len().div_ceil(HANDS);
+    thread::scope(|scope| {
+        let hands = changes.chunks(share.max(1)).enumerate().map(|(hand, changes)| {
+            scope.spawn(move || {
+                changes
+                    .iter()
+                    .try_for_each(|change| apply(hand, root, &change.name, change.after.as_deref()))
+            })
+        });
+        let hands: Vec<_> = hands.collect();
+        hands
+            .into_iter()
+            .try_for_each(|hand| hand.join().unwrap_or_else(|_| Err(io::Error::other("writing broke off"))))
+    })
+}
+
+fn apply(hand: usize, root: &Path, name: &str, after: Option<&str>) -> io::Result<()> {
     let path = root.join(name);
     let applied = match after {
-        Some(content) => replace(&path, content),
+        Some(content) => replace_by(hand, &path, content),
         None => remove(&path),
     };
     applied.map_err(|error| io::Error::new(error.kind(), format!("cannot write `{name}`: {error}")))

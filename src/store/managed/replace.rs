@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Uid};
 
-/// What a new content is written to first, beside the file that it replaces. There is one writer, so one name will do;
-/// what a killed one left is overwritten by the next. It begins with a dot, so nobody reads it.
+/// What a new content is written to first, beside the file that it replaces, with the number of the hand that writes it.
+/// There is one writer, so these names will do; what a killed one left is overwritten by the next. They begin with a dot,
+/// so nobody reads them.
 const TEMPORARY: &str = ".gatepost-new";
 
 /// Replaces a file, or makes it. Mode and owner stay as they are. Behind a link it is the target that is replaced.
@@ -16,12 +17,23 @@ const TEMPORARY: &str = ".gatepost-new";
 /// # Errors
 /// The system does not let it be done, or the owner could not be kept. The file is as it was then.
 pub(super) fn replace(path: &Path, content: &str) -> io::Result<()> {
+    replace_by(0, path, content)
+}
+
+/// The same by one of several hands, which write at the same time.
+///
+/// # Errors
+/// Those of [`replace`].
+pub(super) fn replace_by(hand: usize, path: &Path, content: &str) -> io::Result<()> {
     let target = target_of(path)?;
     let directory = parent(&target)?;
     if !directory.is_dir() {
         make_directory(directory)?;
     }
-    let temporary = directory.join(TEMPORARY);
+    let temporary = directory.join(match hand {
+        0 => TEMPORARY.to_owned(),
+        hand => format!("{TEMPORARY}-{hand}"),
+    });
     let written = write(&temporary, &target, content).and_then(|()| fs::rename(&temporary, &target));
     if written.is_err() {
         // What cannot be written may still be removed; if not, the next write does it.

@@ -1,0 +1,304 @@
+//! The file with the hashes of tokens: read again when it changes, and written whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::callers::{Callers, TokenError, TokenSource};
+
+/// Its name in a root.
+pub const TOKENS_FILE: &str = "tokens.json";
+
+/// Bytes of the file.
+const BYTES_MAX: u64 = 4 << 20;
+
+/// Writing for the group, and anything for everybody else.
+const REFUSED_MODE: u32 = 0o027;
+
+/// How long a look at the file is good for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why there are no tokens, or none new.
+#[derive(Debug, thiserror::Error)]
+pub enum TokensError {
+    /// The system says so.
+    #[error("cannot read the tokens in `{0}`: {1}")]
+    Io(PathBuf, io::Error),
+    /// Others could add tokens, or read what is kept of them.
+    #[error("refusing the tokens in `{0}`: its mode is {1:o}, and others may read or write it; `chmod 600` it")]
+    Open(PathBuf, u32),
+    /// More than anybody's tokens are.
+    #[error("refusing the tokens in `{0}`: it has more than {BYTES_MAX} bytes")]
+    TooLarge(PathBuf),
+    /// It says what cannot be.
+    #[error("refusing the tokens in `{0}`: {1}")]
+    Content(PathBuf, TokenError),
+    /// They are wanted, and there are none.
+    #[error("there is no token in `{0}` that is good today: make one with `gatepost token create`")]
+    None(PathBuf),
+    /// They are wanted, and nobody says where they are.
+    #[error("the built-in model has no tokens: set `callers.tokens_file`, or serve a root")]
+    Nowhere,
+}
+
+/// What tells that a file has changed without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+/// A file of tokens that is looked at as long as it is asked for.
+#[derive(Debug)]
+pub struct TokensFile {
+    path: PathBuf,
+    current: ArcSwap<Callers>,
+    looked: Mutex<Looked>,
+}
+
+#[derive(Debug)]
+struct Looked {
+    at: Instant,
+    stamp: Option<Stamp>,
+    fault: Option<String>,
+}
+
+impl TokensFile {
+    /// Reads the file for the first time.
+    ///
+    /// # Errors
+    /// It cannot be read, others may, or it says what cannot be.
+    pub fn open(path: &Path) -> Result<Self, TokensError> {
+        let (callers, stamp) = read(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            current: ArcSwap::from_pointee(callers),
+            looked: Mutex::new(Looked {
+                at: Instant::now(),
+                stamp: Some(stamp),
+                fault: None,
+            }),
+        })
+    }
+
+    /// Reads the file again if it has changed. One that cannot be read changes nothing but what is told of it.
+    fn look(&self) {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.at.elapsed() < LOOK {
+            return;
+        }
+        looked.at = Instant::now();
+        let stamp = fs::metadata(&self.path).ok().map(|metadata| stamp(&metadata));
+        if stamp.is_some() && stamp == looked.stamp {
+            return;
+        }
+        let fault = match read(&self.path) {
+            Ok((callers, stamp)) => {
+                tracing::info!(tokens = callers.tokens().count(), "read the tokens again");
+                self.current.store(Arc::new(callers));
+                looked.stamp = Some(stamp);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        if fault != looked.fault {
+            if let Some(fault) = &fault {
+                tracing::error!("{fault}; the tokens that were good before still are");
+            }
+            looked.fault = fault;
+        }
+    }
+}
+
+impl TokenSource for TokensFile {
+    fn current(&self) -> Arc<Callers> {
+        self.look();
+        self.current.load_full()
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.look();
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).fault.clone()
+    }
+}
+
+fn stamp(metadata: &fs::Metadata) -> Stamp {
+    Stamp {
+        inode: metadata.ino(),
+        bytes: metadata.len(),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+    }
+}
+
+/// Reads the tokens of a file.
+fn read(path: &Path) -> Result<(Callers, Stamp), TokensError> {
+    let failed = |error| TokensError::Io(path.to_owned(), error);
+    // A pipe would keep whoever opens it waiting.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is no file")));
+    }
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.mode() & REFUSED_MODE != 0 {
+        return Err(TokensError::Open(path.to_owned(), metadata.mode() & 0o777));
+    }
+    let mut text = String::new();
+    file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err(TokensError::TooLarge(path.to_owned()));
+    }
+    let callers = Callers::read(&text).map_err(|error| TokensError::Content(path.to_owned(), error))?;
+    Ok((callers, stamp(&metadata)))
+}
+
+/// The tokens of a file; none if there is no such file yet.
+///
+/// # Errors
+/// It cannot be read, others may, or it says what cannot be.
+pub fn read_tokens(path: &Path) -> Result<Callers, TokensError> {
+    match read(path) {
+        Ok((callers, _)) => Ok(callers),
+        Err(TokensError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(Callers::default()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Changes the tokens of a file, one process after the other, and writes it whole: whoever reads it has the old ones or
+/// the new ones.
+///
+/// # Errors
+/// It cannot be read or written, or the change cannot be made.
+pub fn change_tokens<T>(
+    path: &Path,
+    change: impl FnOnce(&mut Callers) -> Result<T, TokenError>,
+) -> Result<T, TokensError> {
+    let failed = |error: io::Error| TokensError::Io(path.to_owned(), error);
+    // What a link leads to is replaced, and not the link.
+    let linked = fs::canonicalize(path);
+    let path = linked.as_deref().unwrap_or(path);
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let held = File::open(directory).map_err(failed)?;
+    flock(&held, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+    let mut callers = read_tokens(path)?;
+    let made = change(&mut callers).map_err(|error| TokensError::Content(path.to_owned(), error))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let fresh = directory.join(format!(".{name}.{}", std::process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)
+        .and_then(|mut file| {
+            // Whoever serves reads it afterwards too, if somebody else makes a token for them.
+            if let Ok(before) = fs::metadata(path)
+                && (before.uid(), before.gid()) != file.metadata().map(|made| (made.uid(), made.gid()))?
+            {
+                fchown(&file, Some(before.uid()), Some(before.gid()))?;
+            }
+            file.write_all(callers.to_text().as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&fresh, path)?;
+            held.sync_all()
+        });
+    if let Err(error) = written {
+        let _ = fs::remove_file(&fresh);
+        return Err(failed(error));
+    }
+    Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use chrono::Utc;
+
+    use super::*;
+    use crate::callers::{Principal, Scope};
+
+    fn make(path: &Path, name: &str) -> String {
+        let principal = Principal {
+            entity_type: "ServiceUser".to_owned(),
+            id: "sync".to_owned(),
+        };
+        let make = |callers: &mut Callers| callers.create(name, principal, &[Scope::Scim], Utc::now(), None);
+        change_tokens(path, make).expect("a token").reveal().to_owned()
+    }
+
+    #[test]
+    fn a_file_of_tokens_is_nobody_elses() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(TOKENS_FILE);
+        make(&path, "one");
+        assert_eq!(fs::metadata(&path).expect("a file").mode() & 0o777, 0o600);
+        for (mode, good) in [
+            (0o600, true),
+            (0o400, true),
+            (0o640, true),
+            (0o644, false),
+            (0o660, false),
+            (0o602, false),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
+            assert_eq!(TokensFile::open(&path).is_ok(), good, "{mode:o}");
+        }
+        assert!(TokensFile::open(directory.path()).is_err());
+        assert!(matches!(
+            TokensFile::open(&directory.path().join("none")),
+            Err(TokensError::Io(..))
+        ));
+    }
+
+    #[test]
+    fn what_changes_counts_soon_and_what_breaks_changes_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(TOKENS_FILE);
+        let first = make(&path, "first");
+        let tokens = TokensFile::open(&path).expect("tokens");
+        let is_good = |token: &str| tokens.current().find(token, Scope::Scim, Utc::now()).is_ok();
+        let comes = |what: &dyn Fn() -> bool| {
+            let since = Instant::now();
+            while !what() {
+                assert!(since.elapsed() < Duration::from_secs(5), "it does not come");
+                std::thread::yield_now();
+            }
+        };
+        assert!(is_good(&first));
+        let second = make(&path, "second");
+        comes(&|| is_good(&second));
+        assert!(is_good(&first));
+        fs::write(&path, "{").expect("a file");
+        comes(&|| tokens.fault().is_some());
+        assert!(is_good(&first) && is_good(&second));
+        fs::remove_file(&path).expect("a file");
+        comes(&|| tokens.fault().is_some_and(|fault| fault.contains("No such file")));
+        assert!(is_good(&first));
+        let third = make(&path, "third");
+        comes(&|| is_good(&third));
+        assert!(tokens.fault().is_none() && !is_good(&first));
+    }
+
+    #[test]
+    fn many_that_make_tokens_at_once_lose_none() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(TOKENS_FILE);
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let path = &path;
+                scope.spawn(move || make(path, &format!("token-{number}")));
+            }
+        });
+        assert_eq!(read_tokens(&path).expect("tokens").tokens().count(), 16);
+    }
+}

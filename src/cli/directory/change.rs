@@ -1,0 +1,325 @@
+//! Changes: what was typed, as commands, and how they are carried out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal;
+
+use super::outcome::{Access, Outcome};
+use super::place::{Manner, Place, Purpose};
+use super::{ChangeArgs, CreateAccountArgs, CreateTeamArgs, EditTeamArgs, confirm, typed};
+use crate::cli::lists::{colour, shown};
+use crate::cli::names::{self, Typed};
+use crate::cli::source::Failed;
+use crate::cli::{Format, SUCCESS, print, print_error};
+use crate::directory::{Assignments, Command, Key, Kind, Members, Patch, Role};
+
+/// A change on its way.
+pub(super) struct Changing<'a> {
+    args: &'a ChangeArgs,
+    place: Place,
+    manner: Manner,
+}
+
+impl<'a> Changing<'a> {
+    /// Opens where the change is to be made.
+    pub(super) fn open(args: &'a ChangeArgs) -> Result<Self, Failed> {
+        let acting = match args.acting.as_deref().map(names::typed) {
+            None => None,
+            Some(Typed::Entity(entity_type, id)) => Some((entity_type_of(&entity_type), id)),
+            Some(Typed::Id(id)) => {
+                return Err(Failed::Usage(format!(
+                    "--as: `{}` has no type; write `user:{}`",
+                    shown(&id),
+                    shown(&id)
+                )));
+            }
+        };
+        Ok(Self {
+            args,
+            place: Place::open(&args.place, Purpose::Change)?,
+            manner: Manner {
+                dry_run: args.dry_run,
+                if_revision: args.if_revision.clone(),
+                acting,
+            },
+        })
+    }
+
+    pub(super) fn create_account(mut self, kind: Kind, args: &CreateAccountArgs) -> Result<u8, Failed> {
+        for team in &args.teams {
+            self.place.get(&Key::new(Kind::Team, team.as_str()))?;
+        }
+        let entry = Patch {
+            name: args.name.clone(),
+            role: Some(args.role),
+            active: Some(true),
+            teams: set(&args.teams),
+            ..Patch::default()
+        };
+        self.create(Key::new(kind, args.id.as_str()), entry)
+    }
+
+    pub(super) fn create_store(self, kind: Kind, id: &str, name: Option<String>) -> Result<u8, Failed> {
+        let entry = Patch {
+            name,
+            ..Patch::default()
+        };
+        self.create(Key::new(kind, id), entry)
+    }
+
+    pub(super) fn create_team(mut self, args: &CreateTeamArgs) -> Result<u8, Failed> {
+        let [users, service_users] = self.accounts(&args.members)?;
+        let [datastores, enrichment_datastores] = self.stores(&args.stores)?;
+        let all = |levels: BTreeMap<_, _>| {
+            if levels.is_empty() {
+                Assignments::Keep
+            } else {
+                Assignments::Set(levels)
+            }
+        };
+        let entry = Patch {
+            name: args.name.clone(),
+            description: args.description.clone(),
+            permission: Some(args.permission.permission()),
+            users: if users.is_empty() {
+                Members::Keep
+            } else {
+                Members::Set(users)
+            },
+            service_users: if service_users.is_empty() {
+                Members::Keep
+            } else {
+                Members::Set(service_users)
+            },
+            datastores: all(datastores),
+            enrichment_datastores: all(enrichment_datastores),
+            ..Patch::default()
+        };
+        self.create(Key::new(Kind::Team, args.id.as_str()), entry)
+    }
+
+    pub(super) fn edit(self, kind: Kind, id: &str, name: Option<String>, new_id: Option<String>) -> Result<u8, Failed> {
+        let patch = Patch {
+            id: new_id,
+            name,
+            ..Patch::default()
+        };
+        self.change(Key::new(kind, id), patch)
+    }
+
+    pub(super) fn edit_team(self, args: &EditTeamArgs) -> Result<u8, Failed> {
+        let patch = Patch {
+            id: args.new_id.clone(),
+            name: args.name.clone(),
+            description: args.description.clone(),
+            permission: args.permission.map(super::Level::permission),
+            ..Patch::default()
+        };
+        self.change(Key::new(Kind::Team, args.id.as_str()), patch)
+    }
+
+    pub(super) fn role(self, kind: Kind, id: &str, role: Role) -> Result<u8, Failed> {
+        let patch = Patch {
+            role: Some(role),
+            ..Patch::default()
+        };
+        self.change(Key::new(kind, id), patch)
+    }
+
+    pub(super) fn activate(self, kind: Kind, id: &str, active: bool) -> Result<u8, Failed> {
+        let patch = Patch {
+            active: Some(active),
+            ..Patch::default()
+        };
+        self.change(Key::new(kind, id), patch)
+    }
+
+    pub(super) fn join(mut self, kind: Kind, id: &str, teams: &[String]) -> Result<u8, Failed> {
+        for team in teams {
+            self.place.get(&Key::new(Kind::Team, team.as_str()))?;
+        }
+        let patch = Patch {
+            teams: some(teams.iter().cloned().collect(), BTreeSet::new()),
+            ..Patch::default()
+        };
+        self.change(Key::new(kind, id), patch)
+    }
+
+    pub(super) fn leave(mut self, kind: Kind, id: &str, teams: &[String]) -> Result<u8, Failed> {
+        for team in teams {
+            self.place.get(&Key::new(Kind::Team, team.as_str()))?;
+        }
+        let patch = Patch {
+            teams: some(BTreeSet::new(), teams.iter().cloned().collect()),
+            ..Patch::default()
+        };
+        self.change(Key::new(kind, id), patch)
+    }
+
+    pub(super) fn add_members(mut self, team: &str, members: &[String]) -> Result<u8, Failed> {
+        let [users, service_users] = self.accounts(members)?;
+        let patch = Patch {
+            users: some(users, BTreeSet::new()),
+            service_users: some(service_users, BTreeSet::new()),
+            ..Patch::default()
+        };
+        self.change(Key::new(Kind::Team, team), patch)
+    }
+
+    pub(super) fn remove_members(mut self, team: &str, members: &[String]) -> Result<u8, Failed> {
+        let [users, service_users] = self.accounts(members)?;
+        let patch = Patch {
+            users: some(BTreeSet::new(), users),
+            service_users: some(BTreeSet::new(), service_users),
+            ..Patch::default()
+        };
+        self.change(Key::new(Kind::Team, team), patch)
+    }
+
+    pub(super) fn assign(mut self, team: &str, stores: &[String]) -> Result<u8, Failed> {
+        let some = |set: BTreeMap<_, _>| match set.is_empty() {
+            true => Assignments::Keep,
+            false => Assignments::Change {
+                set,
+                remove: BTreeSet::new(),
+            },
+        };
+        let [datastores, enrichment_datastores] = self.stores(stores)?.map(some);
+        let patch = Patch {
+            datastores,
+            enrichment_datastores,
+            ..Patch::default()
+        };
+        self.change(Key::new(Kind::Team, team), patch)
+    }
+
+    pub(super) fn unassign(mut self, team: &str, stores: &[String]) -> Result<u8, Failed> {
+        let mut gone: [BTreeSet<String>; 2] = Default::default();
+        for text in stores {
+            let key = typed::store(&mut self.place, text)?;
+            gone[usize::from(key.kind == Kind::EnrichmentDatastore)].insert(key.id);
+        }
+        let some = |remove: BTreeSet<String>| match remove.is_empty() {
+            true => Assignments::Keep,
+            false => Assignments::Change {
+                set: BTreeMap::new(),
+                remove,
+            },
+        };
+        let [datastores, enrichment_datastores] = gone.map(some);
+        let patch = Patch {
+            datastores,
+            enrichment_datastores,
+            ..Patch::default()
+        };
+        self.change(Key::new(Kind::Team, team), patch)
+    }
+
+    pub(super) fn delete(mut self, kind: Kind, id: &str) -> Result<u8, Failed> {
+        let key = Key::new(kind, id);
+        self.place.get(&key)?;
+        self.carry_out(&Command::Delete { key }, "deleted")
+    }
+
+    /// Users and service users among accounts.
+    fn accounts(&mut self, typed: &[String]) -> Result<[BTreeSet<String>; 2], Failed> {
+        let mut found: [BTreeSet<String>; 2] = Default::default();
+        for text in typed {
+            let key = typed::account(&mut self.place, text)?;
+            found[usize::from(key.kind == Kind::ServiceUser)].insert(key.id);
+        }
+        Ok(found)
+    }
+
+    /// Datastores and enrichment datastores, with their levels.
+    fn stores(&mut self, typed: &[String]) -> Result<[Levels; 2], Failed> {
+        let mut found: [Levels; 2] = Default::default();
+        for text in typed {
+            let (key, level) = typed::assignment(&mut self.place, text)?;
+            found[usize::from(key.kind == Kind::EnrichmentDatastore)].insert(key.id, level);
+        }
+        Ok(found)
+    }
+
+    fn create(self, key: Key, entry: Patch) -> Result<u8, Failed> {
+        self.carry_out(&Command::Create { key, entry }, "created")
+    }
+
+    fn change(mut self, key: Key, patch: Patch) -> Result<u8, Failed> {
+        self.place.get(&key)?;
+        self.carry_out(&Command::Change { key, patch }, "changed")
+    }
+
+    /// Looks first at whose access would change, asks if they are many, and then has it done.
+    fn carry_out(mut self, command: &Command, done: &str) -> Result<u8, Failed> {
+        if !self.args.dry_run && !self.args.yes {
+            let look = Manner {
+                dry_run: true,
+                ..self.manner.clone()
+            };
+            let preview = self.place.order(command, &look)?;
+            if let Some(access) = preview.access.as_ref().filter(|access| confirm::is_wide(access)) {
+                self.ask(&preview, access)?;
+            }
+        }
+        let outcome = self.place.order(command, &self.manner)?;
+        self.tell(&command.key(), &outcome, done);
+        Ok(SUCCESS)
+    }
+
+    fn ask(&self, preview: &Outcome, access: &Access) -> Result<(), Failed> {
+        if std::io::stderr().is_terminal() && self.args.format == Format::Text {
+            print_error(preview.preview(colour()).trim_end());
+        }
+        confirm::ask(access)
+    }
+
+    fn tell(&self, key: &Key, outcome: &Outcome, done: &str) {
+        let dry_run = self.args.dry_run;
+        if self.args.format == Format::Json {
+            return print(&outcome.to_json(dry_run).to_string());
+        }
+        let entry = shown(&key.to_string());
+        match (outcome.changed, dry_run) {
+            (false, _) => print(&format!("{entry}: nothing to change; revision {}", outcome.revision)),
+            (true, true) => {
+                print(outcome.preview(colour()).trim_end());
+                print("\nnothing is written: this was a dry run");
+            }
+            (true, false) => {
+                let files: Vec<String> = outcome.files.iter().map(|(name, _)| format!("  {}", shown(name))).collect();
+                print(&format!("{entry}: {done}; revision {}", outcome.revision));
+                if !files.is_empty() {
+                    print(&files.join("\n"));
+                }
+            }
+        }
+    }
+}
+
+/// Levels by the id of a datastore; none is the team's.
+type Levels = BTreeMap<String, Option<crate::directory::Permission>>;
+
+/// The Cedar type that is meant by a word of the command line.
+fn entity_type_of(word: &str) -> String {
+    match word.to_lowercase().replace(['-', '_'], "").as_str() {
+        "user" => "User".to_owned(),
+        "serviceuser" => "ServiceUser".to_owned(),
+        _ => word.to_owned(),
+    }
+}
+
+fn set(ids: &[String]) -> Members {
+    if ids.is_empty() {
+        Members::Keep
+    } else {
+        Members::Set(ids.iter().cloned().collect())
+    }
+}
+
+fn some(add: BTreeSet<String>, remove: BTreeSet<String>) -> Members {
+    if add.is_empty() && remove.is_empty() {
+        Members::Keep
+    } else {
+        Members::Change { add, remove }
+    }
+}

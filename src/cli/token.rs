@@ -1,0 +1,230 @@
+//! `gatepost token`: tokens for those who change things, or who have to show who they are.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use clap::builder::PossibleValue;
+use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
+use serde_json::json;
+
+use super::lists::{Colour, NamedRootArgs, Table, shown};
+use super::names::{self, Typed};
+use super::source::Failed;
+use super::{FAILURE, Format, SUCCESS, complete, print, print_error};
+use crate::app::{TOKENS_FILE, World, change_tokens, read_tokens};
+use crate::callers::{Principal, Scope, Token};
+
+/// The longest time that a token is made for: a hundred years, nearly.
+const DAYS_MAX: u32 = 36_500;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The tokens of a root stand in its `tokens.json`, or in the file that `callers.tokens_file` names: \
+                        hashes, not the tokens. A running sidecar takes up a change of that file at once. To change a \
+                        token without a failed request, make a second one, give it to the caller, and revoke the first.\n\n\
+                        Exit codes: 0 done, 1 the file or the name has a fault, 2 wrong usage or settings.\n\n\
+                        Examples:\n  gatepost token create okta --principal serviceuser:directory-sync --scope scim --expires 90d\n  \
+                        gatepost token list\n  gatepost token revoke okta"
+)]
+pub(super) struct TokenArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Make a token and print it: once, on standard output, and nowhere else.
+    Create(CreateArgs),
+    /// List the tokens, without what their holders have.
+    List(ListArgs),
+    /// Take a token away.
+    Revoke(RevokeArgs),
+}
+
+#[derive(Debug, Args)]
+struct CreateArgs {
+    /// What to call it; no other token has the name.
+    name: String,
+    #[command(flatten)]
+    root: NamedRootArgs,
+    /// For whom it speaks: `Type::"id"` or `type:id`. What it may change is what the policies allow this account.
+    #[arg(long, value_name = "ENTITY", add = ArgValueCompleter::new(complete::typed_principals))]
+    principal: String,
+    /// What it is good for; may be given more than once.
+    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    scopes: Vec<Scope>,
+    /// After how many days it ends.
+    #[arg(long, value_name = "DAYS", conflicts_with = "expires", value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
+    days: Option<u32>,
+    /// When it ends: `90d` for days from now, or `2027-01-31T00:00:00Z`. Without it and `--days`, it does not.
+    #[arg(long, value_name = "TIME", value_parser = expiry)]
+    expires: Option<Expiry>,
+    /// How to show it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    root: NamedRootArgs,
+    /// How to show them.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct RevokeArgs {
+    /// Its name.
+    name: String,
+    #[command(flatten)]
+    root: NamedRootArgs,
+}
+
+/// When a token ends.
+#[derive(Clone, Copy, Debug)]
+enum Expiry {
+    Days(u32),
+    At(DateTime<Utc>),
+}
+
+impl Expiry {
+    fn from(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Days(days) => now + TimeDelta::days(i64::from(days)),
+            Self::At(time) => time,
+        }
+    }
+}
+
+fn expiry(text: &str) -> Result<Expiry, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
+    match days.filter(|days| (1..=DAYS_MAX).contains(days)) {
+        Some(days) => Ok(Expiry::Days(days)),
+        None => text
+            .parse()
+            .map(Expiry::At)
+            .map_err(|_| format!("write days, from `1d` to `{DAYS_MAX}d`, or a time such as `2027-01-31T00:00:00Z`")),
+    }
+}
+
+impl ValueEnum for Scope {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+pub(super) fn run(args: &TokenArgs) -> u8 {
+    let done = match &args.what {
+        What::Create(args) => create(args),
+        What::List(args) => list(args),
+        What::Revoke(args) => revoke(args),
+    };
+    done.unwrap_or_else(|failed| failed.tell())
+}
+
+/// Where the tokens of a root are.
+fn file(root: &NamedRootArgs) -> Result<PathBuf, Failed> {
+    let root = root.root();
+    let settings = root.settings(&[]).map_err(Failed::Settings)?;
+    match (settings.tokens_file, root.world()) {
+        (Some(path), _) => Ok(path),
+        (None, World::Root(root)) => Ok(root.join(TOKENS_FILE)),
+        (None, World::BuiltIn) => Err(Failed::Usage(
+            "this directory is no root, and the built-in model has no tokens: name one with --root".to_owned(),
+        )),
+    }
+}
+
+fn create(args: &CreateArgs) -> Result<u8, Failed> {
+    let Typed::Entity(entity_type, id) = names::typed(&args.principal) else {
+        return Err(Failed::Usage(format!(
+            "--principal: `{}` is no entity; write `Type::\"id\"` or `type:id`",
+            shown(&args.principal)
+        )));
+    };
+    let path = file(&args.root)?;
+    let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap_or_default();
+    let expires = args.expires.or(args.days.map(Expiry::Days)).map(|expiry| expiry.from(now));
+    let principal = Principal { entity_type, id };
+    let secret = change_tokens(&path, |callers| {
+        callers.create(&args.name, principal, &args.scopes, now, expires)
+    })
+    .map_err(|error| Failed::Other(error.to_string()))?;
+    match args.format {
+        Format::Json => print(
+            &json!({ "name": args.name, "token": secret.reveal(), "expires": expires.map(time), "file": path })
+                .to_string(),
+        ),
+        Format::Text => {
+            print(secret.reveal());
+            if std::io::stdout().is_terminal() {
+                print_error("this is the only time that it is shown: keep it where secrets are kept");
+            }
+        }
+    }
+    Ok(SUCCESS)
+}
+
+fn list(args: &ListArgs) -> Result<u8, Failed> {
+    let callers = read_tokens(&file(&args.root)?).map_err(|error| Failed::Other(error.to_string()))?;
+    let now = Utc::now();
+    if args.format == Format::Json {
+        let tokens: Vec<_> = callers
+            .tokens()
+            .map(|token| {
+                json!({
+                    "name": token.name, "principal": token.principal, "scopes": token.scopes,
+                    "created": time(token.created), "expires": token.expires.map(time), "live": token.is_live(now),
+                })
+            })
+            .collect();
+        print(&json!({ "tokens": tokens }).to_string());
+        return Ok(SUCCESS);
+    }
+    let mut table = Table::new(["name", "principal", "scopes", "created", "expires"]);
+    table.rows.extend(callers.tokens().map(|token| row(token, now)));
+    if table.rows.is_empty() {
+        print("no tokens");
+    } else {
+        print(table.text(Colour::Off).trim_end());
+    }
+    Ok(SUCCESS)
+}
+
+fn row(token: &Token, now: DateTime<Utc>) -> Vec<String> {
+    let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.name()).collect();
+    let expires = match token.expires {
+        None => "never".to_owned(),
+        Some(expires) if token.is_live(now) => time(expires),
+        Some(expires) => format!("{} (expired)", time(expires)),
+    };
+    vec![
+        shown(&token.name),
+        shown(&format!("{}:{}", token.principal.entity_type, token.principal.id)),
+        scopes.join(", "),
+        time(token.created),
+        expires,
+    ]
+}
+
+fn revoke(args: &RevokeArgs) -> Result<u8, Failed> {
+    let path = file(&args.root)?;
+    let was_there = change_tokens(&path, |callers| Ok(callers.revoke(&args.name)));
+    if was_there.map_err(|error| Failed::Other(error.to_string()))? {
+        print(&format!("revoked `{}`", shown(&args.name)));
+        return Ok(SUCCESS);
+    }
+    print_error(&format!("there is no token `{}`: see `gatepost token list`", shown(&args.name)));
+    Ok(FAILURE)
+}
+
+fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

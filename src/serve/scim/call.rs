@@ -1,0 +1,166 @@
+//! A request, as directory sync sees it.
+
+use http_body_util::BodyExt;
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderMap};
+use hyper::{Method, Request, Uri};
+use serde_json::Value;
+
+use crate::callers::Caller;
+use crate::engine::json::Json;
+use crate::scim::{Page, Problem, ScimType, Selection, Type, query_pairs};
+use crate::store::{Actor, Expected};
+
+/// How deep a body may nest.
+const DEPTH_MAX: usize = 32;
+
+/// One request, with its body.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    /// Whose token it is.
+    pub(super) actor: Actor,
+    pub(super) request_id: Option<String>,
+}
+
+/// What is asked for of a list or of one resource.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) filter: Option<String>,
+    pub(super) selection: Selection,
+    pub(super) page: Page,
+    /// Whether `attributes` is given, so that a PATCH has to show them.
+    pub(super) is_selective: bool,
+}
+
+impl Call {
+    /// A request of the management listener, which has found out who calls and has taken all of the body.
+    pub(super) async fn read(request: Request<axum::body::Body>) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let caller = parts.extensions.get::<Caller>().ok_or_else(|| Problem::new(401, "a token is wanted"))?;
+        let actor = Actor {
+            principal: Some((caller.principal.entity_type.clone(), caller.principal.id.clone())),
+            token: Some(caller.token.clone()),
+            system_user: None,
+        };
+        let body = body.collect().await.map_err(|_| Problem::new(400, "the body broke off"))?.to_bytes();
+        let request_id = parts.headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        Ok(Self {
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            body,
+            actor,
+            request_id,
+        })
+    }
+
+    /// Where it came to, as the guard found it good.
+    pub(super) fn host(&self) -> &str {
+        let authority = self.uri.authority().map(hyper::http::uri::Authority::as_str);
+        authority.or_else(|| self.header(header::HOST)).unwrap_or("localhost")
+    }
+
+    /// The body as JSON: each name once, and no deeper than is good.
+    ///
+    /// # Errors
+    /// 415 and `invalidSyntax`.
+    pub(super) fn json(&self) -> Result<Value, Problem> {
+        let content_type = self.header(header::CONTENT_TYPE).unwrap_or_default();
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        if !["application/scim+json", "application/json"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(kind))
+        {
+            return Err(Problem::new(415, "the body has to be application/scim+json"));
+        }
+        let json = Json::read(&self.body, DEPTH_MAX)
+            .map_err(|error| Problem::of(ScimType::InvalidSyntax, format!("the body is not valid JSON: {error}")))?;
+        Ok(Value::from(&json))
+    }
+
+    /// What the query asks for.
+    pub(super) fn asked(&self, kind: Type) -> Result<Asked, Problem> {
+        let pairs = query_pairs(self.uri.query().unwrap_or_default())?;
+        let find = |name: &str| {
+            let found = pairs.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.as_str())
+        };
+        let number = |name: &str| find(name).map(|text| Page::number(name, text)).transpose();
+        Ok(Asked {
+            filter: find("filter").map(str::to_owned),
+            selection: Selection::read(kind, find("attributes"), find("excludedAttributes"))?,
+            page: Page::new(number("startIndex")?, number("count")?),
+            is_selective: find("attributes").is_some() || find("excludedAttributes").is_some(),
+        })
+    }
+
+    /// What a `.search` asks for (RFC 7644, section 3.4.3).
+    pub(super) fn searched(&self, kind: Type) -> Result<Asked, Problem> {
+        let Value::Object(body) = self.json()? else {
+            return Err(Problem::of(ScimType::InvalidSyntax, "the body is no JSON object"));
+        };
+        let wrong =
+            |name: &str, wanted: &str| Problem::of(ScimType::InvalidValue, format!("`{name}` has to be {wanted}"));
+        let find = |name: &str| {
+            let found = body.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value).filter(|value| !value.is_null())
+        };
+        let number = |name: &str| {
+            find(name)
+                .map(|value| value.as_i64().ok_or_else(|| wrong(name, "an integer")))
+                .transpose()
+        };
+        let names = |name: &str| match find(name) {
+            None => Ok(None),
+            Some(Value::Array(names)) => {
+                let names: Option<Vec<&str>> = names.iter().map(Value::as_str).collect();
+                names.map(|names| Some(names.join(","))).ok_or_else(|| wrong(name, "a list of strings"))
+            }
+            Some(_) => Err(wrong(name, "a list of strings")),
+        };
+        let filter = match find("filter") {
+            None => None,
+            Some(Value::String(filter)) => Some(filter.clone()),
+            Some(_) => return Err(wrong("filter", "a string")),
+        };
+        Ok(Asked {
+            filter,
+            selection: Selection::read(kind, names("attributes")?.as_deref(), names("excludedAttributes")?.as_deref())?,
+            page: Page::new(number("startIndex")?, number("count")?),
+            is_selective: true,
+        })
+    }
+
+    /// Whether it only asks.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// What `If-Match` says of the entry's tag.
+    pub(super) fn expected(&self) -> Expected {
+        match self.header(header::IF_MATCH).map(str::trim) {
+            None | Some("*") => Expected::Newest,
+            Some(tag) => Expected::Entry(bare(tag).to_owned()),
+        }
+    }
+
+    /// Whether the caller has this version already.
+    pub(super) fn has(&self, etag: &str) -> bool {
+        let known = self.header(header::IF_NONE_MATCH).unwrap_or_default();
+        known.split(',').any(|known| known.trim() == "*" || bare(known) == etag)
+    }
+
+    fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+/// A tag without what is around it: `W/"…"`.
+fn bare(tag: &str) -> &str {
+    let tag = tag.trim();
+    tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"')
+}

@@ -1,0 +1,215 @@
+//! Groups, each of which is a team.
+//!
+//! A group has a name and members, and grants nothing by them: its level and datastores are an Admin's to set (R26).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hyper::StatusCode;
+use serde_json::{Map, Value};
+
+use super::entry::{kept, members, new_uuid, now};
+use super::reply::{Reply, refused};
+use super::{Call, Scim};
+use crate::directory::{Command, Directory, Key, Kind, Members, Patch};
+use crate::scim::{GroupChange, MemberChange, Problem, ScimType, Type, operations, patch_group, read_group};
+use crate::store::{Expected, Refusal};
+
+/// How often a change is tried again that others came before.
+const ATTEMPTS_MAX: usize = 64;
+
+/// The team that everyone is in (R20).
+const PUBLIC: &str = "Public";
+
+/// How many characters a team's name has at most (R23).
+const NAME_MAX: usize = 255;
+
+pub(super) async fn create(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
+    let group = read_group(call.json()?)?;
+    let directory = scim.directory()?;
+    name_is_free(&directory, &group.display_name, None)?;
+    let (uuid, time) = (new_uuid()?, now());
+    let ids = group.members.iter().map(|member| user_of(&directory, member));
+    let users: BTreeSet<String> = ids.collect::<Result<_, _>>()?;
+    let is_free = !directory.has(Kind::Team, &group.display_name);
+    let key = Key::new(
+        Kind::Team,
+        if is_free {
+            group.display_name.clone()
+        } else {
+            uuid.clone()
+        },
+    );
+    let entry = Patch {
+        name: (!is_free).then(|| group.display_name.clone()),
+        users: if users.is_empty() {
+            Members::Keep
+        } else {
+            Members::Set(users)
+        },
+        scim: Some(Some(keep(&uuid, group.external_id.as_deref(), &time, &time))),
+        ..Patch::default()
+    };
+    let ordered = scim.order(call, Command::Create { key, entry }, Expected::Newest).await;
+    ordered.map_err(|refusal| taken_meanwhile(scim, Some(&group.display_name), None, refusal))?;
+    scim.show(call, Type::Group, &uuid, StatusCode::CREATED)
+}
+
+pub(super) async fn replace(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
+    let group = read_group(call.json()?)?;
+    let group_change = GroupChange {
+        display_name: Some(group.display_name),
+        external_id: Some(group.external_id),
+        members: MemberChange {
+            emptied: true,
+            ids: group.members.into_iter().map(|id| (id, true)).collect::<BTreeMap<_, _>>(),
+        },
+    };
+    change(scim, call, uuid, &group_change).await?;
+    scim.show(call, Type::Group, uuid, StatusCode::OK)
+}
+
+/// The answer is empty unless the caller says what it wants to see: a group may have a hundred thousand members.
+pub(super) async fn patch(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
+    let is_selective = call.asked(Type::Group)?.is_selective;
+    let group_change = patch_group(&operations(call.json()?)?)?;
+    change(scim, call, uuid, &group_change).await?;
+    if is_selective {
+        scim.show(call, Type::Group, uuid, StatusCode::OK)
+    } else {
+        Ok(Reply::empty())
+    }
+}
+
+pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
+    let directory = scim.directory()?;
+    let key = Key::new(Kind::Team, scim.find(&directory, Type::Group, uuid)?);
+    scim.order(call, Command::Delete { key }, call.expected()).await.map_err(refused)?;
+    Ok(Reply::empty())
+}
+
+/// Changes a group. Members are changed by a difference, which needs nobody else to wait; a name or an external id is
+/// written again if somebody else came first.
+async fn change(scim: &Scim, call: &Call, uuid: &str, change: &GroupChange) -> Result<(), Problem> {
+    for _ in 0..ATTEMPTS_MAX {
+        let directory = scim.directory()?;
+        let key = Key::new(Kind::Team, scim.find(&directory, Type::Group, uuid)?);
+        let expected = scim.expected(call, &directory, &key)?;
+        let patch = difference(&directory, &key, change)?;
+        if patch == Patch::default() {
+            return Ok(());
+        }
+        let is_difference = patch.scim.is_none() && call.expected() == Expected::Newest;
+        let expected = if is_difference { Expected::Newest } else { expected };
+        match scim
+            .order(
+                call,
+                Command::Change {
+                    key: key.clone(),
+                    patch,
+                },
+                expected,
+            )
+            .await
+        {
+            Ok(_) => return Ok(()),
+            Err(Refusal::Stale { .. }) if call.expected() == Expected::Newest => {}
+            Err(refusal) => return Err(taken_meanwhile(scim, change.display_name.as_deref(), Some(&key.id), refusal)),
+        }
+    }
+    Err(Problem::new(503, "the group is changed all the time: try again"))
+}
+
+/// What of the entry has to change.
+fn difference(directory: &Directory, key: &Key, change: &GroupChange) -> Result<Patch, Problem> {
+    let (team, scim) = directory
+        .team(&key.id)
+        .zip(kept(directory, key.kind, &key.id))
+        .ok_or_else(|| Problem::new(404, "there is no such group"))?;
+    let name = change.display_name.as_ref().filter(|name| **name != team.name);
+    if let Some(name) = name {
+        name_is_free(directory, name, Some(&key.id))?;
+    }
+    let text = |name: &str| scim.get(name).and_then(Value::as_str);
+    let external_id = change.external_id.as_ref().filter(|id| id.as_deref() != text("externalId"));
+    let is_changed = name.is_some() || external_id.is_some();
+    let written = || {
+        let id = change.external_id.as_ref().map_or(text("externalId"), |id| id.as_deref());
+        keep(text("id").unwrap_or_default(), id, text("created").unwrap_or_default(), &now())
+    };
+    Ok(Patch {
+        name: name.cloned(),
+        users: member_difference(directory, &key.id, &change.members)?,
+        scim: is_changed.then(|| Some(written())),
+        ..Patch::default()
+    })
+}
+
+/// Who comes and who goes. Members that SCIM does not know stay.
+fn member_difference(directory: &Directory, team: &str, change: &MemberChange) -> Result<Members, Problem> {
+    let is_member = |user: &str| directory.is_member(team, Kind::User, user);
+    let (mut add, mut remove) = (BTreeSet::new(), BTreeSet::new());
+    for (uuid, stays) in &change.ids {
+        if *stays {
+            let user = user_of(directory, uuid)?;
+            if change.emptied || !is_member(&user) {
+                add.insert(user);
+            }
+        } else if let Some(user) = directory.scim_id(Kind::User, uuid).filter(|user| is_member(user)) {
+            remove.insert(user.to_owned());
+        }
+    }
+    if change.emptied {
+        let all: BTreeSet<String> = members(directory, team).map(|(user, _)| user.to_owned()).collect();
+        remove = all.difference(&add).cloned().collect();
+        add = add.difference(&all).cloned().collect();
+    }
+    if add.is_empty() && remove.is_empty() {
+        return Ok(Members::Keep);
+    }
+    Ok(Members::Change { add, remove })
+}
+
+/// The user that a member is.
+fn user_of(directory: &Directory, uuid: &str) -> Result<String, Problem> {
+    if let Some(user) = directory.scim_id(Kind::User, uuid) {
+        return Ok(user.to_owned());
+    }
+    let is_group = directory.scim_id(Kind::Team, uuid).is_some();
+    let detail = if is_group {
+        "a group cannot be a member of a group"
+    } else {
+        "a member's `value` is no user's id"
+    };
+    Err(Problem::of(ScimType::InvalidValue, detail))
+}
+
+/// What is kept with a team.
+fn keep(uuid: &str, external_id: Option<&str>, created: &str, modified: &str) -> Value {
+    let mut kept = Map::new();
+    kept.insert("id".to_owned(), uuid.into());
+    if let Some(external_id) = external_id {
+        kept.insert("externalId".to_owned(), external_id.into());
+    }
+    kept.insert("created".to_owned(), created.into());
+    kept.insert("modified".to_owned(), modified.into());
+    kept.into()
+}
+
+/// That a team may have this name, and no other one has it (R20, R23).
+fn name_is_free(directory: &Directory, name: &str, own: Option<&str>) -> Result<(), Problem> {
+    if name.chars().count() > NAME_MAX {
+        let detail = format!("`displayName` has more than {NAME_MAX} characters");
+        return Err(Problem::of(ScimType::InvalidValue, detail));
+    }
+    let other = directory.team_named(name).filter(|team| Some(*team) != own);
+    if other.is_some() || name.eq_ignore_ascii_case(PUBLIC) {
+        return Err(Problem::of(ScimType::Uniqueness, "there is a team of this name already"));
+    }
+    Ok(())
+}
+
+/// Two requests may have taken the name at once.
+fn taken_meanwhile(scim: &Scim, name: Option<&str>, own: Option<&str>, refusal: Refusal) -> Problem {
+    let free = |name| scim.directory().and_then(|directory| name_is_free(&directory, name, own));
+    name.and_then(|name| free(name).err()).unwrap_or_else(|| refused(refusal))
+}

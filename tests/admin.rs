@@ -1,0 +1,7 @@
+//! The admin API over real sockets, on roots with the bundled model.
+
+mod lists;
+mod requests;
+mod rules;
+mod together;
+pub mod world;

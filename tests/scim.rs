@@ -1,0 +1,8 @@
+//! SCIM: filters, PATCH and bodies as values, and whole sidecars that identity providers talk to.
+
+mod defects;
+mod differential;
+mod filters;
+mod patches;
+mod rows;
+mod sync;

@@ -1,0 +1,613 @@
+//! What other servers got wrong: each as a test of ours, with the decision asked afterwards where there is one.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::sync::{GROUP, Provider, Sync, USER};
+use crate::support::rounds;
+
+fn query(filter: &str) -> String {
+    filter.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_form_of_a_deactivation_turns_the_decision() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let user = format!("/Users/{}", provider.user("a@example.com").await);
+    for op in ["replace", "Replace"] {
+        for off in [json!(false), json!("False"), json!("false"), json!("FALSE")] {
+            for operation in [
+                json!({"op": op, "path": "active", "value": off}),
+                json!({"op": op, "value": {"active": off}}),
+            ] {
+                assert_eq!(provider.patch(&user, json!([operation])).await, 200);
+                assert!(!sync.logs_in("a@example.com").await, "{operation}");
+                assert_eq!(
+                    provider.patch(&user, json!([{"op": "add", "path": "active", "value": true}])).await,
+                    200
+                );
+                assert!(sync.logs_in("a@example.com").await, "{operation}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_is_removed_is_out_each_time() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let (a, b) = (provider.user("a@example.com").await, provider.user("b@example.com").await);
+    let group = format!("/Groups/{}", provider.group("Engineering", &[&a, &b]).await);
+    for _ in 0..rounds(10) {
+        let remove = json!([{"op": "remove", "path": format!("members[value eq \"{a}\"]")}]);
+        assert_eq!(provider.patch(&group, remove).await, 204);
+        assert!(!sync.is_engineer("a@example.com").await && sync.is_engineer("b@example.com").await);
+        assert_eq!(
+            provider
+                .patch(&group, json!([{"op": "add", "path": "members", "value": [{"value": a}]}]))
+                .await,
+            204
+        );
+        assert!(sync.is_engineer("a@example.com").await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reactivation_gives_back_what_deactivation_took() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let id = provider.user("a@example.com").await;
+    let group = provider.group("Engineering", &[&id]).await;
+    let path = format!("/Users/{id}");
+    assert!(sync.is_engineer("a@example.com").await);
+    assert_eq!(
+        provider.patch(&path, json!([{"op": "replace", "value": {"active": false}}])).await,
+        200
+    );
+    assert!(!sync.is_engineer("a@example.com").await && !sync.logs_in("a@example.com").await);
+    assert_eq!(provider.members(&group).await, std::slice::from_ref(&id));
+    assert_eq!(
+        provider.patch(&path, json!([{"op": "replace", "value": {"active": true}}])).await,
+        200
+    );
+    assert!(sync.is_engineer("a@example.com").await && sync.logs_in("a@example.com").await);
+    // Who says nothing of `active`, or takes it away, neither deactivates nor reactivates.
+    assert_eq!(
+        provider.patch(&path, json!([{"op": "replace", "value": {"active": false}}])).await,
+        200
+    );
+    let whole = json!({"userName": "a@example.com"});
+    assert_eq!(provider.ask("PUT", &path, &whole, 200).await["active"], false);
+    assert_eq!(provider.patch(&path, json!([{"op": "remove", "path": "active"}])).await, 200);
+    assert_eq!(provider.get(&path).await.get("active"), None);
+    assert!(!sync.logs_in("a@example.com").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_method_does_what_it_says_or_is_refused() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let (user, group) = (provider.user("a@example.com").await, provider.group("g", &[]).await);
+    let cases = [
+        ("HEAD", "/Users".to_owned(), 200),
+        ("PUT", "/Users".to_owned(), 405),
+        ("PATCH", "/Users".to_owned(), 405),
+        ("DELETE", "/Users".to_owned(), 405),
+        ("HEAD", format!("/Users/{user}"), 200),
+        ("POST", format!("/Users/{user}"), 405),
+        ("POST", format!("/Groups/{group}"), 405),
+        ("OPTIONS", "/Groups".to_owned(), 405),
+        ("GET", format!("/Groups/{user}"), 404),
+        ("GET", format!("/Users/{group}"), 404),
+        ("GET", format!("/Users/{user}/groups"), 404),
+        ("GET", "/Users/.search".to_owned(), 405),
+        ("GET", "/Me".to_owned(), 501),
+        ("POST", "/Bulk".to_owned(), 501),
+        ("POST", "/.search".to_owned(), 501),
+        ("GET", "/ServiceProviderConfig".to_owned(), 200),
+        ("POST", "/ServiceProviderConfig".to_owned(), 405),
+        ("GET", "/ServiceProviderConfig?filter=x%20pr".to_owned(), 403),
+        ("GET", "/ResourceTypes".to_owned(), 200),
+        ("GET", "/ResourceTypes/User".to_owned(), 200),
+        ("GET", "/ResourceTypes/Shoe".to_owned(), 404),
+        ("GET", "/Schemas".to_owned(), 200),
+        ("GET", format!("/Schemas/{USER}"), 200),
+        ("GET", "/Schemas/urn:example".to_owned(), 404),
+        ("GET", "/nothing".to_owned(), 404),
+        ("GET", String::new(), 404),
+    ];
+    for (method, path, status) in cases {
+        let answer = provider.send(method, &path, "").await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+        assert_eq!(answer.header("allow").is_some(), status == 405, "{method} {path}");
+    }
+    for body in [
+        "",
+        "{",
+        "[]",
+        "{\"userName\":\"x\",\"userName\":\"y\"}",
+        "{\"userName\":\"\\ud800\"}",
+    ] {
+        let answer = provider.send_with("POST", "/Users", &[("content-type", "application/json")], body).await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+    }
+    let answer = provider
+        .client
+        .send("POST", "/scim/v2/Users", &[("content-type", "text/plain")], b"{}")
+        .await;
+    assert_eq!(answer.status, 401);
+    let searched = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
+        "filter": "userName sw \"A@\"", "attributes": ["userName"], "startIndex": 1, "count": 5});
+    let list = provider.ask("POST", "/Users/.search", &searched, 200).await;
+    assert_eq!(
+        (&list["totalResults"], &list["Resources"][0]["userName"]),
+        (&json!(1), &json!("a@example.com"))
+    );
+    assert_eq!(list["Resources"][0].get("active"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_scim_did_not_make_is_not_there_for_it() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let before = sync.entities();
+    for kind in ["Users", "Groups"] {
+        assert_eq!(provider.get(&format!("/{kind}")).await["totalResults"], 0);
+    }
+    let active = json!({"Operations": [{"op": "replace", "value": {"active": false}}]});
+    for path in [
+        "/Users/ana@example.com",
+        "/Users/nightly-scan",
+        "/Users/directory-sync",
+        "/Groups/Public",
+        "/Groups/finance",
+    ] {
+        provider.ask("GET", path, &Value::Null, 404).await;
+        provider.ask("PATCH", path, &active, 404).await;
+        provider.ask("PUT", path, &json!({"userName": "x", "displayName": "x"}), 404).await;
+        provider.ask("DELETE", path, &Value::Null, 404).await;
+    }
+    let list = provider.get(&format!("/Users?filter={}", query("userName eq \"ana@example.com\""))).await;
+    assert_eq!(list["totalResults"], 0);
+    assert_eq!(sync.entities(), before);
+    // Their names are taken, and so is the name of the team that everyone is in.
+    provider.ask("POST", "/Users", &json!({"userName": "ana@example.com"}), 409).await;
+    for name in ["Public", "public"] {
+        provider.ask("POST", "/Groups", &json!({"displayName": name}), 409).await;
+    }
+    for member in ["ana@example.com", "nightly-scan"] {
+        let group = json!({"displayName": "g", "members": [{"value": member}]});
+        assert_eq!(provider.ask("POST", "/Groups", &group, 400).await["scimType"], "invalidValue");
+    }
+    assert_eq!(sync.entities(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_is_ours_and_stays() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let first = provider.user("a@example.com").await;
+    let body = json!({"userName": "b@example.com", "id": first, "meta": {"location": "http://x"}, "schemas": [USER]});
+    let second = provider.ask("POST", "/Users", &body, 201).await;
+    assert_ne!(second["id"], json!(first));
+    let path = format!("/Users/{first}");
+    let before = provider.get(&path).await;
+    for (operation, status) in [
+        (json!({"op": "replace", "path": "id", "value": "x"}), 400),
+        (
+            json!({"op": "replace", "path": "meta.created", "value": "2020-01-01T00:00:00Z"}),
+            400,
+        ),
+        (json!({"op": "add", "path": "groups", "value": [{"value": "x"}]}), 400),
+        (json!({"op": "remove", "path": "schemas"}), 400),
+        (
+            json!({"op": "replace", "value": {"id": "x", "meta": {"created": "x"}, "groups": [{"value": "x"}], "schemas": []}}),
+            200,
+        ),
+        (
+            json!({"op": "replace", "value": {"urn:ietf:params:scim:schemas:core:2.0:User:id": "x", "meta.created": "x"}}),
+            200,
+        ),
+    ] {
+        assert_eq!(provider.patch(&path, json!([operation])).await, status, "{operation}");
+        assert_eq!(provider.get(&path).await, before, "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patch_is_done_as_a_whole_or_not_at_all() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let id = provider.user("a@example.com").await;
+    let group = provider.group("Engineering", &[]).await;
+    let before = (
+        provider.get(&format!("/Users/{id}")).await,
+        provider.get(&format!("/Groups/{group}")).await,
+    );
+    for bad in [
+        json!({"op": "replace", "path": "shoe", "value": 9}),
+        json!({"op": "replace", "path": "active", "value": "maybe"}),
+        json!({"op": "remove"}),
+        json!({"op": "replace", "path": "displayName", "value": {"a": 1}}),
+    ] {
+        let good = json!({"op": "replace", "value": {"displayName": "New", "active": false}});
+        assert_eq!(
+            provider.patch(&format!("/Users/{id}"), json!([good, good, bad])).await,
+            400,
+            "{bad}"
+        );
+        let good = json!({"op": "add", "path": "members", "value": [{"value": id}]});
+        assert_eq!(
+            provider.patch(&format!("/Groups/{group}"), json!([good, bad])).await,
+            400,
+            "{bad}"
+        );
+    }
+    let unknown = json!([{"op": "add", "path": "members", "value": [{"value": id}, {"value": "nobody"}]}]);
+    assert_eq!(provider.patch(&format!("/Groups/{group}"), unknown).await, 400);
+    let after = (
+        provider.get(&format!("/Users/{id}")).await,
+        provider.get(&format!("/Groups/{group}")).await,
+    );
+    assert_eq!(after, before);
+    assert!(sync.logs_in("a@example.com").await && !sync.is_engineer("a@example.com").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_is_none_shows_nobody() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    provider.user("a@example.com").await;
+    for filter in [
+        "",
+        "userName",
+        "shoe eq \"1\"",
+        "userName eq \"x\" or",
+        "userName eq x",
+        "password eq \"x\"",
+        "1 eq 1",
+    ] {
+        let answer = provider.send("GET", &format!("/Users?filter={}", query(filter)), "").await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["scimType"]),
+            (400, &json!("invalidFilter")),
+            "{filter}"
+        );
+    }
+    for filter in [
+        "userName eq \"x\\\" or userName pr or \\\"\"",
+        "userName eq \"%\"",
+        "userName eq \"\\u0000\"",
+    ] {
+        assert_eq!(
+            provider.get(&format!("/Users?filter={}", query(filter))).await["totalResults"],
+            0,
+            "{filter}"
+        );
+    }
+    for query in [
+        "filter=%zz",
+        "filter=%ff",
+        "startIndex=x",
+        "count=1.5",
+        "attributes=id&excludedAttributes=id",
+    ] {
+        assert_eq!(
+            provider.send("GET", &format!("/Users?{query}"), "").await.status,
+            400,
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_have_each_resource_once() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let mut made = BTreeSet::new();
+    for number in 0..7 {
+        made.insert(provider.user(&format!("u{number}@example.com")).await);
+    }
+    for (query, start, shown) in [
+        ("startIndex=0&count=3", 1, 3),
+        ("startIndex=-1&count=3", 1, 3),
+        ("startIndex=6&count=3", 6, 2),
+        ("startIndex=8", 8, 0),
+        ("startIndex=99999999999999999999999", usize::MAX, 0),
+        ("count=0", 1, 0),
+        ("count=-1", 1, 0),
+        ("count=1000000000", 1, 7),
+        ("", 1, 7),
+    ] {
+        let list = provider.get(&format!("/Users?{query}")).await;
+        assert_eq!(list["totalResults"], 7, "{query}");
+        assert_eq!(
+            (&list["itemsPerPage"], list["Resources"].as_array().map(Vec::len)),
+            (&json!(shown), Some(shown)),
+            "{query}"
+        );
+        if start != usize::MAX {
+            assert_eq!(list["startIndex"], start, "{query}");
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for start in [1, 3, 5, 7] {
+        let list = provider.get(&format!("/Users?startIndex={start}&count=2&attributes=userName")).await;
+        seen.extend(
+            list["Resources"]
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|user| user["id"].as_str().expect("an id").to_owned()),
+        );
+    }
+    assert_eq!(seen, made);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twins_are_refused_however_many_come_at_once() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    for (one, other) in [
+        ("Bob@x", "bob@X"),
+        ("straße", "STRASSE"),
+        ("e\u{301}", "\u{c9}"),
+        ("İx", "i\u{307}x"),
+    ] {
+        provider.user(one).await;
+        let twin = provider.ask("POST", "/Users", &json!({"userName": other}), 409).await;
+        assert_eq!(twin["scimType"], "uniqueness", "{one} {other}");
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..50 {
+        let mut provider = sync.provider().await;
+        let name = if number % 2 == 0 {
+            "Twin@example.com"
+        } else {
+            "twin@example.com"
+        };
+        tasks.spawn(async move {
+            provider
+                .send("POST", "/Users", &json!({"userName": name}).to_string())
+                .await
+                .status
+                .as_u16()
+        });
+    }
+    let mut statuses: Vec<u16> = tasks.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!((statuses[0], &statuses[1..]), (201, &[409; 49][..]));
+    let list = provider
+        .get(&format!("/Users?filter={}", query("userName eq \"TWIN@example.com\"")))
+        .await;
+    assert_eq!(list["totalResults"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_of_what_is_changed_at_once() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let mut ids = Vec::new();
+    for number in 0..50 {
+        ids.push(provider.user(&format!("u{number}@example.com")).await);
+    }
+    let group = provider.group("Engineering", &[&ids[0], &ids[1], &ids[2]]).await;
+    let user = provider.user("busy@example.com").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for (number, id) in ids.iter().enumerate() {
+        let (mut provider, path) = (sync.provider().await, format!("/Groups/{group}"));
+        let operation = match number {
+            0..3 => json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")}),
+            _ => json!({"op": "add", "path": "members", "value": [{"value": id}]}),
+        };
+        tasks.spawn(async move { (204, provider.patch(&path, json!([operation])).await) });
+        // And each adds something to one person.
+        let (mut provider, path) = (sync.provider().await, format!("/Users/{user}"));
+        let operation = json!({"op": "add", "path": "roles", "value": [{"value": format!("r{number}")}]});
+        tasks.spawn(async move { (200, provider.patch(&path, json!([operation])).await) });
+    }
+    for (expected, status) in tasks.join_all().await {
+        assert_eq!(status, expected);
+    }
+    let mut expected = ids[3..].to_vec();
+    expected.sort();
+    assert_eq!(provider.members(&group).await, expected);
+    assert_eq!(
+        provider.get(&format!("/Users/{user}")).await["roles"].as_array().map(Vec::len),
+        Some(50)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_comes_again_makes_no_second_one() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let user = json!({"userName": "a@example.com", "externalId": "e1"});
+    provider.ask("POST", "/Users", &user, 201).await;
+    provider.ask("POST", "/Users", &user, 409).await;
+    let group = json!({"displayName": "Engineering", "externalId": "g1"});
+    provider.ask("POST", "/Groups", &group, 201).await;
+    assert_eq!(provider.ask("POST", "/Groups", &group, 409).await["scimType"], "uniqueness");
+    assert_eq!(provider.get("/Users").await["totalResults"], 1);
+    assert_eq!(provider.get("/Groups").await["totalResults"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_kept_nowhere() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let canary = "canary-3b1f9a";
+    let user = json!({"userName": "a@example.com", "password": canary, "PASSWORD2": canary});
+    let user = provider.ask("POST", "/Users", &user, 201).await;
+    let path = format!("/Users/{}", user["id"].as_str().expect("an id"));
+    assert_eq!(
+        provider
+            .patch(&path, json!([{"op": "replace", "path": "password", "value": canary}]))
+            .await,
+        200
+    );
+    assert_eq!(
+        provider.patch(&path, json!([{"op": "add", "value": {"password": canary}}])).await,
+        200
+    );
+    provider
+        .ask("PUT", &path, &json!({"userName": "a@example.com", "password": canary}), 200)
+        .await;
+    assert!(!provider.get(&path).await.to_string().contains(canary) && !user.to_string().contains(canary));
+    assert!(!sync.written().contains(canary));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_is_refused_at_once() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let id = provider.user("a@example.com").await;
+    let path = format!("/Users/{id}");
+    let operation = r#"{"op":"add","path":"title","value":"x"}"#;
+    let many = format!("{{\"Operations\":[{}]}}", vec![operation; 100_000].join(","));
+    assert_eq!(provider.send("PATCH", &path, &many).await.status, 413);
+    let deep = format!(
+        "{{\"Operations\":[{{\"op\":\"add\",\"value\":{}1{}}}]}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    assert_eq!(provider.send("PATCH", &path, &deep).await.status, 400);
+    let filter = format!("{{\"filter\":\"{}title pr{}\"}}", "(".repeat(100_000), ")".repeat(100_000));
+    assert_eq!(provider.send("POST", "/Users/.search", &filter).await.status, 400);
+    let filter = json!({"filter": vec!["title pr"; 1_000].join(" and ")}).to_string();
+    assert_eq!(provider.send("POST", "/Users/.search", &filter).await.status, 400);
+    let large = format!("{{\"userName\":\"{}\"}}", "x".repeat(10 << 20));
+    let mut other = sync.provider().await;
+    assert_eq!(other.send("POST", "/Users", &large).await.status, 413);
+    assert_eq!(provider.get("/Users").await["totalResults"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_belonged_to_somebody_is_not_given_again() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let id = provider.user("a@example.com").await;
+    let group = provider.group("Engineering", &[&id]).await;
+    // The name changes, and with it what applications ask with; the teams stay, and the old name is nobody's.
+    let rename = json!([{"op": "replace", "path": "userName", "value": "b@example.com"}]);
+    assert_eq!(provider.patch(&format!("/Users/{id}"), rename).await, 200);
+    assert!(sync.is_engineer("b@example.com").await && !sync.is_engineer("a@example.com").await);
+    assert_eq!(provider.members(&group).await, std::slice::from_ref(&id));
+    provider.ask("POST", "/Users", &json!({"userName": "A@example.com"}), 409).await;
+    provider.ask("DELETE", &format!("/Users/{id}"), &Value::Null, 204).await;
+    provider.ask("POST", "/Users", &json!({"userName": "B@example.com"}), 409).await;
+    assert!(provider.members(&group).await.is_empty());
+    assert!(!sync.is_engineer("b@example.com").await && !sync.logs_in("b@example.com").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_is_old_changes_nothing() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let (id, group) = (provider.user("a@example.com").await, provider.group("Engineering", &[]).await);
+    for (path, change) in [
+        (
+            format!("/Users/{id}"),
+            json!({"Operations": [{"op": "add", "path": "displayName", "value": "A"}]}).to_string(),
+        ),
+        (
+            format!("/Groups/{group}"),
+            json!({"Operations": [{"op": "add", "path": "members", "value": [{"value": id}]}]}).to_string(),
+        ),
+    ] {
+        let shown = provider.send("GET", &path, "").await;
+        let old = shown.header("etag").expect("a version").to_owned();
+        assert_eq!(shown.json()["meta"]["version"], json!(old));
+        assert_eq!(
+            provider.send_with("GET", &path, &[("if-none-match", &old)], "").await.status,
+            304
+        );
+        assert!(
+            provider
+                .send_with("PATCH", &path, &[("if-match", &old)], &change)
+                .await
+                .status
+                .is_success()
+        );
+        assert_eq!(
+            provider.send_with("GET", &path, &[("if-none-match", &old)], "").await.status,
+            200
+        );
+        let again = change.replace("\"A\"", "\"B\"").replace("add", "remove");
+        for (method, body) in [("PATCH", again.as_str()), ("DELETE", "")] {
+            let answer = provider.send_with(method, &path, &[("if-match", &old)], body).await;
+            assert_eq!(answer.status, 412, "{method} {path}: {}", answer.text());
+        }
+        let answer = provider.send_with("PATCH", &path, &[("if-match", "*")], &change).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_scim_does_not_know_stay() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let id = provider.user("a@example.com").await;
+    let group = provider.group("Engineering", &[&id]).await;
+    // A person adds somebody by hand, and a service user.
+    let seen = sync.sidecar.current();
+    sync.root.write("entities/by-hand.yaml", "users: { z@example.com: { role: Member, teams: [Engineering] } }\nservice_users: { job: { role: Member, teams: [Engineering] } }\n");
+    sync.sidecar.running.reload();
+    sync.sidecar.generation(seen + 1).await;
+    assert_eq!(provider.members(&group).await, std::slice::from_ref(&id));
+    let path = format!("/Groups/{group}");
+    provider
+        .ask(
+            "PUT",
+            &path,
+            &json!({"schemas": [GROUP], "displayName": "Engineering", "members": []}),
+            200,
+        )
+        .await;
+    assert_eq!(provider.patch(&path, json!([{"op": "remove", "path": "members"}])).await, 204);
+    assert!(sync.is_engineer("z@example.com").await && !sync.is_engineer("a@example.com").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn applications_ask_with_what_was_chosen() {
+    use gatepost::serve::EntityId;
+    for (entity_id, asked) in [(EntityId::ExternalId, "e1"), (EntityId::Id, "")] {
+        let sync = Sync::start_with(|settings| settings.scim.entity_id = entity_id).await;
+        let provider = &mut sync.provider().await;
+        let user = provider
+            .ask("POST", "/Users", &json!({"userName": "a@example.com", "externalId": "e1"}), 201)
+            .await;
+        let id = user["id"].as_str().expect("an id");
+        let asked = if asked.is_empty() { id } else { asked };
+        assert!(sync.logs_in(asked).await && !sync.logs_in("a@example.com").await);
+        // Another name is no other person.
+        let rename = json!([{"op": "replace", "path": "userName", "value": "b@example.com"}]);
+        assert_eq!(provider.patch(&format!("/Users/{id}"), rename).await, 200);
+        assert!(sync.logs_in(asked).await);
+        let status = if entity_id == EntityId::ExternalId { 400 } else { 201 };
+        provider.ask("POST", "/Users", &json!({"userName": "c@example.com"}), status).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mass_deactivation_is_told() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let mut ids = Vec::new();
+    for number in 0..12 {
+        ids.push(provider.user(&format!("u{number}@example.com")).await);
+    }
+    let raised = async || sync.sidecar.client().await.get("/status").await.json()["scim"]["mass_deactivations"].clone();
+    assert_eq!(raised().await, 0);
+    for id in &ids {
+        deactivate(provider, id).await;
+    }
+    assert_eq!(raised().await, 1);
+}
+
+async fn deactivate(provider: &mut Provider, id: &str) {
+    let off = json!([{"op": "replace", "value": {"active": false}}]);
+    assert_eq!(provider.patch(&format!("/Users/{id}"), off).await, 200);
+}
