@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 use super::compile::{self, Compiled, Grows};
 use super::files::{self, Closely, FileLimits, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
+use super::managed::Mark;
 use super::watch::Watch;
 use super::writer::{AuditSettings, Trail, Waiting, Writer};
 use crate::engine::{Fault, Faults, Options, Progress, Severity, Text};
@@ -167,6 +168,8 @@ struct Task {
     seen: Seen,
     /// What was found besides them.
     faults: Vec<Fault>,
+    /// What whoever wrote last before had left.
+    mark: Mark,
     /// When they were looked at last.
     looked: Instant,
     /// Events whose turn has not come.
@@ -203,6 +206,7 @@ impl Task {
         Self {
             trail: Trail::new(settings.audit.clone()),
             faults: Vec::new(),
+            mark: Mark::default(),
             looked: Instant::now(),
             backlog: VecDeque::new(),
             settings,
@@ -380,9 +384,11 @@ impl Task {
     fn read(&mut self, closely: Closely) -> Tree {
         let mut attempt = 1;
         loop {
+            let mark = Mark::read(&self.settings.root);
             let tree = files::read_again(&self.settings.root, &self.settings.limits, &self.seen, closely);
             self.seen = tree.seen.clone();
             self.faults.clone_from(&tree.faults);
+            self.mark = mark;
             let unseen = self.update_watch(&tree);
             // Files that are written without pause never hold still; after some tries what was read is taken, and it is
             // checked like anything else. Links are read once in a pass, and a pass has a fault if what it read is gone

@@ -12,7 +12,7 @@ use std::path::{Component, Path};
 
 use sha2::{Digest, Sha256};
 
-pub(super) use lock::Lock;
+pub(super) use lock::{Lock, Mark};
 pub(super) use pending::{Change, Committed, Pending, Stands, commit, finish};
 pub(super) use shard::{edit, entry, retire};
 

@@ -129,6 +129,37 @@ fn an_edit_by_hand_that_nobody_has_seen_is_not_lost() {
 }
 
 #[test]
+fn two_processes_that_write_one_root_see_what_the_other_wrote() {
+    let one = unwatched();
+    let mut settings = gatepost::store::LoaderSettings::new(one.root.path());
+    settings.events = false;
+    settings.sweep = Duration::from_secs(3600);
+    let live = std::sync::Arc::new(gatepost::store::Live::default());
+    let loader = gatepost::store::Loader::start(settings, live).expect("a loader");
+    let other = loader.writer();
+    let named = |id: &str| {
+        let patch = Patch {
+            name: Some("One name".to_owned()),
+            ..Patch::default()
+        };
+        by("User", "ana@example.com", Channel::Admin, create(Kind::Team, id, patch))
+    };
+    one.order(named("one")).expect("done");
+    // The two stand in two files, each of which is good by itself.
+    let refusal = other.order_blocking(named("other")).expect_err("a refusal");
+    assert_eq!(refusal.rule(), Some("R23"), "{refusal}");
+    let last = by(
+        "User",
+        "ana@example.com",
+        Channel::Admin,
+        create(Kind::Datastore, "last", Patch::default()),
+    );
+    other.order_blocking(last).expect("done");
+    let refusal = one.admin(create(Kind::Datastore, "last", Patch::default())).expect_err("a refusal");
+    assert!(matches!(refusal, Refusal::Exists(_)), "{refusal}");
+}
+
+#[test]
 fn of_many_that_expect_the_same_state_one_is_carried_out() {
     let world = World::new();
     world.admin(create(Kind::Team, "new", Patch::default())).expect("done");

@@ -14,7 +14,7 @@ use crate::engine::{Faults, Text};
 use crate::store::compile::{self, Compiled, Grows, NextError};
 use crate::store::files::{self, Closely, File, Kind, Seen};
 use crate::store::live::Generation;
-use crate::store::managed::{self, Committed, Lock};
+use crate::store::managed::{self, Committed, Lock, Mark};
 use crate::store::manifest;
 use crate::store::writer::{Applied, Batch, Done, FileChange, Line, Outcome, Refusal, Refused, Waiting, compare};
 
@@ -113,13 +113,10 @@ impl Task {
                 }
             }
             Err(NotWritten::Refused(refusal)) => {
-                for taken in taken {
-                    let answer = match taken.outcome {
-                        Err(refused) => Err(refused.refusal),
-                        Ok(applied) if !applied.changes() => Ok(done(applied, live.snapshot.revision())),
-                        Ok(_) => Err(refusal.clone()),
-                    };
-                    taken.waiting.answer(answer);
+                let (failed, others): (Vec<Taken>, Vec<Taken>) = taken.into_iter().partition(Taken::changes);
+                self.answer(others, &live, None);
+                for one in failed {
+                    one.waiting.answer(Err(refusal.clone()));
                 }
             }
         }
@@ -189,11 +186,21 @@ impl Task {
     }
 
     /// Writes what has been compiled: the audit trail first, so that no change stands without its line.
-    fn write(&self, live: &Generation, batch: &Batch, compiled: &Compiled, taken: &[Taken]) -> Result<(), NotWritten> {
+    fn write(
+        &mut self,
+        live: &Generation,
+        batch: &Batch,
+        compiled: &Compiled,
+        taken: &[Taken],
+    ) -> Result<(), NotWritten> {
         let root = &self.settings.root;
+        let trail = &self.trail;
         let refuse = |error: io::Error| NotWritten::Refused(Refusal::Io(cannot_write(&error)));
         let lock = Lock::take(root).map_err(refuse)?;
         managed::finish(root, &lock).map_err(refuse)?;
+        if Mark::read(root) != self.mark {
+            return Err(NotWritten::Overtaken);
+        }
         for change in batch.files() {
             if read(&root.join(&*change.name)).map_err(refuse)?.as_deref() != change.before.as_deref() {
                 return Err(NotWritten::Overtaken);
@@ -216,10 +223,11 @@ impl Task {
                     })
                 })
                 .collect();
-            self.trail.add(&lines)
+            trail.add(&lines)
         };
         line(Outcome::Accepted).map_err(|error| NotWritten::Refused(Refusal::Io(error.to_string())))?;
         let changes: Vec<managed::Change> = batch.files().map(change).collect();
+        self.mark = lock.leave_mark().map_err(refuse)?;
         match managed::commit(root, &lock, &changes) {
             Ok(Committed::Whole) => Ok(()),
             Ok(Committed::Pending(error)) => {

@@ -1,10 +1,10 @@
-//! The lock on the files of a root: one process writes at a time.
+//! The lock on the files of a root: one process writes at a time, and leaves a mark for the others.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::replace::make_directory;
 
@@ -17,7 +17,20 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Held while files are written; let go when dropped, or when the process ends in whatever way.
 #[derive(Debug)]
 pub(in crate::store) struct Lock {
-    _file: File,
+    file: File,
+}
+
+/// What the process that wrote last has left in the lock. Whoever finds another one than the last time has not seen all
+/// that was written: what two processes write may be good by itself and clash, such as two teams of one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::store) struct Mark(String);
+
+impl Mark {
+    /// The mark of a root, without its lock.
+    pub(in crate::store) fn read(root: &Path) -> Self {
+        // No lock was ever taken where there is none to read.
+        Self(fs::read_to_string(root.join(NAME)).unwrap_or_default())
+    }
 }
 
 impl Lock {
@@ -38,7 +51,7 @@ impl Lock {
         let since = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) => return Ok(Self { file }),
                 Err(TryLockError::WouldBlock) if since.elapsed() < WAIT_MAX => {
                     thread::sleep(Duration::from_millis(2));
                 }
@@ -51,5 +64,18 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
+    }
+
+    /// Leaves a mark that is like no other. It need not outlive the machine: no process does.
+    ///
+    /// # Errors
+    /// The system does not let it be done.
+    pub(in crate::store) fn leave_mark(&self) -> io::Result<Mark> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mark = format!("{} {}\n", std::process::id(), now.as_nanos());
+        self.file.set_len(0)?;
+        (&self.file).seek(SeekFrom::Start(0))?;
+        (&self.file).write_all(mark.as_bytes())?;
+        Ok(Mark(mark))
     }
 }
