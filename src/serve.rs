@@ -40,7 +40,7 @@ pub use explain::{
 pub use guard::Hosts;
 pub use listen::{Address, BindError, Listener, bind};
 pub use management::Management;
-pub use problem::{FieldProblem, ProblemDocument};
+pub use problem::{FieldProblem, ProblemDocument, ProblemMembers};
 pub use routes::{ROUTES, Route};
 pub use scim::{Alarm, EntityId, ScimSettings, scim_routes};
 pub use searches::{SearchSettings, SearchTally};

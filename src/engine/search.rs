@@ -52,6 +52,7 @@ pub struct Search<'s> {
     stage: Stage<'s>,
     /// The id behind which it begins.
     behind: Option<String>,
+    is_planned: bool,
     at: Option<&'s str>,
     disputed: Option<&'s str>,
 }
@@ -87,6 +88,7 @@ impl Snapshot {
                 None => Stage::Nothing,
             },
             behind: None,
+            is_planned: false,
             at: None,
             disputed: None,
         })
@@ -148,6 +150,7 @@ impl Snapshot {
 impl<'s> Search<'s> {
     /// The same search, of ids behind this one.
     pub fn after(mut self, id: &str) -> Self {
+        self.is_planned = false;
         match &mut self.stage {
             Stage::Looking(_, Candidates::Stored(walk)) => walk.go_behind(id),
             Stage::Looking(_, Candidates::Declared(left)) => left.retain(|(_, declared)| *declared > id),
@@ -176,13 +179,12 @@ impl<'s> Search<'s> {
     /// there is something to look at, or nothing.
     pub fn plan(&mut self, steps: usize) -> Going {
         for _ in 0..steps {
+            if self.is_planned {
+                return Going::Done;
+            }
             match &mut self.stage {
-                Stage::Nothing | Stage::Looking(_, Candidates::Declared(_)) => return Going::Done,
-                Stage::Looking(_, Candidates::Stored(walk)) => {
-                    if walk.begin() {
-                        return Going::Done;
-                    }
-                }
+                Stage::Nothing | Stage::Looking(_, Candidates::Declared(_)) => self.is_planned = true,
+                Stage::Looking(_, Candidates::Stored(walk)) => self.is_planned = walk.begin(),
                 Stage::Planning(planning) => {
                     if planning.go_on() == Going::Done
                         && let Stage::Planning(planning) = std::mem::replace(&mut self.stage, Stage::Nothing)
@@ -193,7 +195,7 @@ impl<'s> Search<'s> {
                 }
             }
         }
-        Going::On
+        if self.is_planned { Going::Done } else { Going::On }
     }
 
     /// Looks at up to `looks` entities more, until `found` has `found_max` ids. What is still to be planned is planned.
@@ -203,7 +205,8 @@ impl<'s> Search<'s> {
                 return Going::On;
             }
             match self.look() {
-                Some(id) => found.extend(id.map(str::to_owned)),
+                Some(Some(id)) => found.push(id.to_owned()),
+                Some(None) => {}
                 None => return Going::Done,
             }
         }
@@ -223,7 +226,9 @@ impl<'s> Search<'s> {
 
     /// The id of the next entity, if that is found; the outer none if there is no next one.
     fn look(&mut self) -> Option<Option<&'s str>> {
-        while self.plan(usize::MAX) == Going::On {}
+        if !self.is_planned {
+            while self.plan(usize::MAX) == Going::On {}
+        }
         let Stage::Looking(asked, candidates) = &mut self.stage else { return None };
         let (uid, entity, id) = match candidates {
             Candidates::Stored(walk) => {

@@ -1,5 +1,7 @@
 //! Problem documents (RFC 9457): why a request that would change something was not carried out.
 
+use std::ops::{Deref, DerefMut};
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
@@ -15,7 +17,12 @@ const IN_URN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_
 
 /// A problem document.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ProblemDocument {
+#[serde(transparent)]
+pub struct ProblemDocument(Box<ProblemMembers>);
+
+/// What a problem document says. It is large, and rare.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProblemMembers {
     /// Its kind, a URN: `urn:gatepost:problem:rule`. docs/admin.md lists them.
     #[serde(rename = "type")]
     pub kind: String,
@@ -54,7 +61,7 @@ pub struct FieldProblem {
 impl ProblemDocument {
     /// A problem of a kind, which is the last part of its URN.
     pub fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(ProblemMembers {
             kind: format!("urn:gatepost:problem:{kind}"),
             title: title.to_owned(),
             status: status.as_u16(),
@@ -64,7 +71,7 @@ impl ProblemDocument {
             instance: None,
             more: serde_json::Map::new(),
             passes: false,
-        }
+        }))
     }
 
     /// 400: a request that cannot be read.
@@ -94,6 +101,20 @@ impl ProblemDocument {
     /// Says which request it is of.
     pub fn of_request(&mut self, id: Option<&str>) {
         self.instance = id.map(|id| format!("urn:gatepost:request:{}", utf8_percent_encode(id, IN_URN)));
+    }
+}
+
+impl Deref for ProblemDocument {
+    type Target = ProblemMembers;
+
+    fn deref(&self) -> &ProblemMembers {
+        &self.0
+    }
+}
+
+impl DerefMut for ProblemDocument {
+    fn deref_mut(&mut self) -> &mut ProblemMembers {
+        &mut self.0
     }
 }
 

@@ -357,6 +357,11 @@ fn clauses_are_what_they_are_said_to_be() {
 }
 
 fn check_clause(trial: &Trial, request: &Request, clause: &Clause<'_>, shown: &str, met: &mut Met) {
+    // A text that is cut is no condition any more.
+    if clause.text.ends_with('…') {
+        assert!(clause.text.chars().count() > 1_000, "{shown}");
+        return clause.seen.iter().for_each(|seen| check_seen(trial, request, seen, shown, met));
+    }
     let value = stock(trial, request, &clause.text).map(|value| value != clause.is_negated);
     let shown = format!("{shown}\n`{}`", clause.text);
     match &clause.outcome {

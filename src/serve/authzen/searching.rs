@@ -18,7 +18,7 @@ const TOTAL_LOOKS_MAX: usize = 10_000;
 const FOREVER: Duration = Duration::from_secs(1 << 32);
 
 /// Looks, or steps of planning, between two glances at the clock.
-const STEPS_MAX: usize = 16;
+const STEPS_MAX: usize = 32;
 
 /// A search that is being carried out.
 pub(in crate::serve) struct Searching<'s> {
@@ -121,7 +121,7 @@ impl<'s> Searching<'s> {
             looks_left: rules.looks_max,
             // A time that never comes is none.
             end: now.checked_add(rules.time).unwrap_or(now + FOREVER),
-            steps: 1,
+            steps: 8,
             is_slow: false,
             found: Vec::new(),
             counted: Counted::SoFar(0),
