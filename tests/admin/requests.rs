@@ -212,6 +212,14 @@ async fn a_dry_run_tells_files_and_access_and_changes_nothing() {
     assert_eq!((refused.status.as_u16(), refused.json()["rule"].as_str()), (403, Some("R20")));
     let denied = world.caller("mina").await.does("DELETE", "/v1/admin/teams/sales?dry_run=true", "").await;
     assert_eq!(denied.status, 403, "{}", denied.text());
+    // Whoever may change one thing is not told of those that stand beside it.
+    let mut carla = world.caller("carla").await;
+    let own = carla
+        .does("PATCH", "/v1/admin/datastores/ledger?dry_run=true", r#"{"name":"Ledger"}"#)
+        .await;
+    assert_eq!(own.status, 200, "{}", own.text());
+    assert_eq!(own.json()["after"]["name"], "Ledger");
+    assert_eq!((&own.json()["files"], &own.json()["access"]), (&json!(null), &json!(null)));
     assert_eq!(ana.get("/v1/admin/teams/own").await.status, 404);
     assert_eq!(world.revision(), revision);
     assert_eq!(world.root.read("entities/teams.yaml"), teams);

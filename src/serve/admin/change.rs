@@ -8,7 +8,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use similar::TextDiff;
 
-use super::Admin;
 use super::asked::Asked;
 use super::call::{Call, Condition};
 use super::list::answer;
@@ -16,9 +15,10 @@ use super::merge::{level, read_merge, read_new};
 use super::refusal::{named, refused};
 use super::routes::collection;
 use super::shape::{Extent, shape};
+use super::{Admin, sight};
 use crate::directory::{Assignments, Command, Key, Kind, Members, Patch, Permission, Role};
 use crate::serve::problem::{FieldProblem, ProblemDocument};
-use crate::store::{AccessDiff, Done, FileChange};
+use crate::store::{AccessDiff, Done, FileChange, Refusal};
 
 /// What of an id stands in a path as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
@@ -41,7 +41,8 @@ pub(super) async fn merge(admin: &Admin, call: &Call, kind: Kind) -> Result<Resp
     let key = Key::new(kind, call.id(0));
     let body = call.merge_patch(admin)?;
     let generation = admin.generation()?;
-    let patch = read_merge(&generation.directory, &key, &body)?;
+    let sees = sight::sees(&generation.snapshot, &call.caller, kind, &key.id);
+    let patch = read_merge(sees.then_some(&generation.directory), &key, &body)?;
     drop(generation);
     order(admin, call, Command::Change { key, patch }, Condition::Required, Shows::Entry).await
 }
@@ -155,13 +156,23 @@ async fn order(
     let generation = admin.generation()?;
     let expected = call.expected(&generation.directory, &key, condition)?;
     let order = call.order(command, expected, dry_run);
-    let done = admin.writer.order(order).await.map_err(|refusal| refused(&refusal))?;
+    let done = match admin.writer.order(order).await {
+        Ok(done) => done,
+        Err(refusal) => return Err(told(admin, call, &key, shows, &refusal)?),
+    };
     if dry_run {
-        return Ok(answer(StatusCode::OK, generation.snapshot.revision(), None, &would_be(&done)));
+        let sees_all = sight::check_security(&generation.snapshot, &call.caller).is_ok();
+        return Ok(answer(
+            StatusCode::OK,
+            generation.snapshot.revision(),
+            None,
+            &would_be(&done, sees_all),
+        ));
     }
     let generation = admin.generation()?;
     let directory = &generation.directory;
-    match (shows, shape(directory, &key, Extent::Whole)) {
+    let sees = sight::sees(&generation.snapshot, &call.caller, key.kind, &key.id);
+    match (shows, shape(directory, &key, Extent::Whole).filter(|_| sees)) {
         // Whoever took it away meanwhile leaves nothing to show.
         (Shows::Nothing, _) | (_, None) => {
             let mut response = answer(StatusCode::NO_CONTENT, &done.revision, done.etag.as_deref(), &Value::Null);
@@ -183,16 +194,41 @@ async fn order(
     }
 }
 
-/// What a dry run tells: the entry before and after, the files, and whose access would change.
-fn would_be(done: &Done) -> Value {
+/// Why an order was refused, as far as the caller may know. That there is an entry, or none, is told to those who may see
+/// it; a datastore that nobody granted them is not there (R18).
+fn told(
+    admin: &Admin,
+    call: &Call,
+    key: &Key,
+    shows: Shows,
+    refusal: &Refusal,
+) -> Result<ProblemDocument, ProblemDocument> {
+    let generation = admin.generation()?;
+    let (snapshot, caller) = (&generation.snapshot, &call.caller);
+    let is_new = shows == Shows::Created;
+    let seen = match is_new {
+        true => sight::check_security(snapshot, caller),
+        false => sight::check(snapshot, caller, key),
+    };
+    let is_hidden = matches!(key.kind, Kind::Datastore | Kind::EnrichmentDatastore) && !is_new;
+    Ok(match (seen, refusal) {
+        (Err(unseen), Refusal::Denied(_)) if is_hidden => unseen,
+        (Ok(()), _) | (_, Refusal::Denied(_) | Refusal::Io(_) | Refusal::Busy) => refused(refusal),
+        (Err(unseen), _) => unseen,
+    })
+}
+
+/// What a dry run tells: the entry before and after, and to those who may see everything the files and whose access would
+/// change.
+fn would_be(done: &Done, sees_all: bool) -> Value {
     json!({
         "dry_run": true,
         "changed": done.changed,
         "revision": done.revision,
         "before": done.before,
         "after": done.after,
-        "files": done.files.iter().map(file).collect::<Vec<_>>(),
-        "access": done.access.as_ref().map(access),
+        "files": sees_all.then(|| done.files.iter().map(file).collect::<Vec<_>>()),
+        "access": done.access.as_ref().filter(|_| sees_all).map(access),
     })
 }
 

@@ -4,6 +4,7 @@
 //! writes may come along unchanged, so that an entry can be sent back as it was shown.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -35,13 +36,13 @@ pub(super) fn read_new(kind: Kind, mut body: Map<String, Value>) -> Result<(Key,
     }
 }
 
-/// A change of an entry.
+/// A change of an entry, in the directory if the caller may see it.
 pub(super) fn read_merge(
-    directory: &Directory,
+    directory: Option<&Arc<Directory>>,
     key: &Key,
     body: &Map<String, Value>,
 ) -> Result<Patch, ProblemDocument> {
-    let shown = shape(directory, key, Extent::Whole).unwrap_or_default();
+    let shown = directory.and_then(|directory| shape(directory, key, Extent::Whole)).unwrap_or_default();
     let is_public = key.kind == Kind::Team && key.id == PUBLIC;
     let is_as_it_was = |name: &str, value: &Value| {
         // Nobody is listed in Public, and saying so changes nothing.

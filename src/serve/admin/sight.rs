@@ -20,6 +20,15 @@ pub(super) fn check_entry(snapshot: &Snapshot, caller: &Caller) -> Result<(), Pr
     }
 }
 
+/// Refuses whoever may not see the Security area: accounts, teams and who has what.
+pub(super) fn check_security(snapshot: &Snapshot, caller: &Caller) -> Result<(), ProblemDocument> {
+    let decision = ask(snapshot, caller, "viewSecurity", PLATFORM)?;
+    if decision.is_allowed() {
+        return Ok(());
+    }
+    Err(denied(snapshot, caller, "viewSecurity", PLATFORM, &decision))
+}
+
 /// Whether the caller sees an entry in lists.
 pub(super) fn sees(snapshot: &Snapshot, caller: &Caller, kind: Kind, id: &str) -> bool {
     ask(snapshot, caller, view(kind), (kind.entity_type(), id)).is_ok_and(|decision| decision.is_allowed())
