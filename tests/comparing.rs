@@ -103,7 +103,11 @@ async fn what_is_chosen_is_compared_and_agrees() {
             }
         };
         // What waits where many wait is passed over, and told so.
-        let passed_over = if compare.before_answer { 0 } else { told["passed_over"].as_u64().expect("a count") };
+        let passed_over = if compare.before_answer {
+            0
+        } else {
+            told["passed_over"].as_u64().expect("a count")
+        };
         let compared = told["compared"].as_u64().expect("a count");
         assert_eq!(compared + passed_over, expected, "{compare:?}: {told}");
         assert!(compared > 0 || expected == 0, "{compare:?}: {told}");
