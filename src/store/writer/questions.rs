@@ -6,7 +6,7 @@ use super::difference::{Difference, What};
 use super::{Denied, Order, Refusal};
 use crate::directory::{Key, Kind, Role};
 use crate::engine::json::Json;
-use crate::engine::{Decision, Query, Snapshot};
+use crate::engine::{Decision, Effect, Query, Snapshot};
 
 /// The one thing that platform-wide actions are done to.
 const PLATFORM: (&str, &str) = ("Platform", "main");
@@ -185,7 +185,9 @@ fn denied(
 ) -> Denied {
     let (determining, errors) = decision.map(|decision| (decision.determining, decision.errors)).unwrap_or_default();
     let mut numbers = determining;
-    numbers.extend(errors.into_iter().map(|error| error.policy));
+    // A permit that cannot be evaluated forbids nothing.
+    let forbids = |policy: &u32| snapshot.policy(*policy).effect == Effect::Forbid;
+    numbers.extend(errors.into_iter().map(|error| error.policy).filter(forbids));
     numbers.sort_unstable();
     numbers.dedup();
     let policies: Vec<(String, Option<String>)> = numbers
