@@ -26,6 +26,7 @@ bench:
     cargo bench --bench compile
     cargo bench --bench directory
     cargo bench --bench orders
+    cargo bench --bench scim
 
 # The figures of docs/benchmarks.md, all in one run, and then the page.
 benchmarks:
