@@ -437,6 +437,23 @@ fn what_grows_from_edits_is_what_reading_anew_gives() {
     assert!(good > 40 && bad > 40, "{good} roots were good and {bad} were not");
 }
 
+#[test]
+fn a_root_of_many_documents_grows_from_one_that_changes() {
+    let one = |number: usize, role: &str| {
+        let user = json!({ "users": { format!("user{number}"): { "role": role } } });
+        Text::new(format!("entities/people/{number}.json"), user.to_string())
+    };
+    let texts: Vec<Text> = (0..6_000)
+        .map(|number| one(number, if number == 0 { "Admin" } else { "Member" }))
+        .collect();
+    let options = Options::default();
+    let live = generation(load_files(&files(&texts, None), &options).expect("a good root"));
+    let grown = compile_next(&live, &[one(17, "Manager").into()], &options).expect("no need to read it all");
+    let query = Query::plain(("User", "user17"), "manageTags", ("Platform", "main"));
+    let decides = |snapshot: &Snapshot| snapshot.decide(&query).expect("an answer").is_allowed();
+    assert_eq!((decides(&live.snapshot), decides(&grown.snapshot)), (false, true));
+}
+
 fn changes(directory: &Directory, texts: &[Text]) -> Vec<DocumentChange> {
     let mut changes: Vec<DocumentChange> = texts.iter().cloned().map(DocumentChange::from).collect();
     let gone = directory.documents().filter(|(name, _)| texts.iter().all(|text| text.name != **name));

@@ -1,9 +1,7 @@
 //! From one directory to the next: documents that changed, and what of the entities is different for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use sha2::{Digest, Sha256};
+use std::sync::{Arc, OnceLock};
 
 use super::document::{Document, Stated};
 use super::entry::{Entry, Kind, Role, Team};
@@ -47,6 +45,15 @@ impl Directory {
     ///
     /// Ask [`faults`](Self::faults) whether it may be used.
     pub fn apply(&self, changes: &[Change]) -> (Self, Delta) {
+        self.edit(changes).finish()
+    }
+
+    /// The same directory, and no word about entities.
+    pub fn with(&self, changes: &[Change]) -> Self {
+        self.edit(changes).now
+    }
+
+    fn edit(&self, changes: &[Change]) -> Edit<'_> {
         let mut edit = Edit {
             before: self,
             now: self.clone(),
@@ -58,7 +65,7 @@ impl Directory {
             edit.document(change);
         }
         edit.settle();
-        edit.finish()
+        edit
     }
 
     /// The directory of just these documents.
@@ -194,7 +201,7 @@ impl Edit<'_> {
             }
         }
         self.tallies();
-        self.now.hash = hash(&self.now);
+        self.now.hash = OnceLock::new();
     }
 
     /// Follows which entries an entry names.
@@ -330,7 +337,7 @@ impl Edit<'_> {
             })
         });
         let difference = Difference {
-            from: before.hash,
+            from: before.hash(),
             gone,
             moved: moved.collect(),
         };
@@ -361,16 +368,4 @@ fn note(set: &mut super::sorted::Sorted<(Kind, Arc<str>), ()>, key: &(Kind, Arc<
     } else {
         set.remove(|known| known.cmp(key));
     }
-}
-
-/// SHA-256 of the names and contents of all documents. Lengths go in front, so that no two directories give the same
-/// bytes.
-fn hash(directory: &Directory) -> Option<[u8; 32]> {
-    let mut hash = Sha256::new();
-    for (name, content) in directory.documents() {
-        hash.update((name.len() as u64).to_le_bytes());
-        hash.update(name.as_bytes());
-        hash.update(content);
-    }
-    (!directory.documents.is_empty()).then(|| hash.finalize().into())
 }

@@ -4,7 +4,7 @@
 //! for each generation costs what changed.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -42,8 +42,8 @@ pub struct Directory {
     /// How many members a team has, and a hash of who they are.
     pub(super) tallies: Sorted<Arc<str>, Tally>,
     pub(super) active_admins: usize,
-    /// SHA-256 of names and contents of all documents.
-    pub(super) hash: Option<[u8; 32]>,
+    /// See [`hash`](Self::hash), once somebody has asked.
+    pub(super) hash: OnceLock<Option<[u8; 32]>>,
 }
 
 /// That one entry names another.
@@ -284,9 +284,18 @@ impl Directory {
         Some(hash[..16].iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// SHA-256 of the names and contents of all documents; none if there are none.
+    /// SHA-256 of the names and contents of all documents; none if there are none. Lengths go in front, so that no two
+    /// directories give the same bytes. The first call costs as much as there are documents.
     pub fn hash(&self) -> Option<[u8; 32]> {
-        self.hash
+        *self.hash.get_or_init(|| {
+            let mut hash = Sha256::new();
+            for (name, content) in self.documents() {
+                hash.update((name.len() as u64).to_le_bytes());
+                hash.update(name.as_bytes());
+                hash.update(content);
+            }
+            (!self.documents.is_empty()).then(|| hash.finalize().into())
+        })
     }
 
     /// What is wrong with the directory, errors and warnings. An entry that names another which is nowhere is an error

@@ -41,6 +41,8 @@ pub(super) struct EntityStore {
     clean: bool,
     /// How many names had numbers when everything was read anew.
     names_when_fresh: usize,
+    /// And how many files.
+    file_names_when_fresh: usize,
     /// Some entities of each type, what changed last in front: what policies are tried on before they go live.
     pub(super) sample: HashMap<TypeIx, Vec<Uid>>,
     /// What searches go through.
@@ -78,7 +80,7 @@ impl EntityStore {
         // Names that nothing uses any more keep their numbers; at some point starting over is cheaper.
         self.clean
             && self.table.names() < 2 * self.names_when_fresh + 4096
-            && self.file_names.len() < 2 * self.files.len() + 4096
+            && self.file_names.len() < 2 * self.file_names_when_fresh + 4096
     }
 
     /// The file and line that an entity of the store was read from.
@@ -140,6 +142,7 @@ impl EntitiesRead {
         }
         if store.names_when_fresh == 0 {
             store.names_when_fresh = store.table.names();
+            store.file_names_when_fresh = store.file_names.len();
         }
         for (ty, mut of_type) in changed {
             let known = store.sample.remove(&ty).unwrap_or_default();

@@ -155,6 +155,17 @@ enum Look {
     Command,
 }
 
+/// What was compiled last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// Nothing, or it is to be compiled again.
+    Unknown,
+    /// The files as they were seen last. Their digest costs as much as there are files, and orders do not wait for it.
+    Seen,
+    /// The files with this digest.
+    Digest([u8; 32]),
+}
+
 struct Task {
     settings: LoaderSettings,
     live: Arc<Live>,
@@ -162,8 +173,8 @@ struct Task {
     events: Receiver<Event>,
     hinted: Arc<AtomicBool>,
     watch: Option<Watch>,
-    /// The digest of what was compiled last, live or refused.
-    last: Option<[u8; 32]>,
+    /// What was compiled last, live or refused.
+    last: Last,
     /// The files as they were seen last.
     seen: Seen,
     /// What was found besides them.
@@ -215,7 +226,7 @@ impl Task {
             events,
             hinted,
             watch,
-            last: None,
+            last: Last::Unknown,
             seen: Seen::default(),
             number: 0,
             stopped: false,
@@ -311,7 +322,7 @@ impl Task {
     fn carry_out(&mut self, order: Box<Waiting>) {
         if catch_unwind(AssertUnwindSafe(|| self.orders(order))).is_err() {
             error!("an order broke off: this is a mistake in gatepost; the files are looked at again");
-            self.last = None;
+            self.last = Last::Unknown;
             self.backlog.push_back(Event::Reload);
         }
     }
@@ -324,10 +335,13 @@ impl Task {
         } else {
             Closely::Contents
         };
+        if self.last == Last::Seen {
+            self.last = Last::Digest(self.seen.digest(&self.faults));
+        }
         let mut tree = self.read(closely);
         let mut digest = tree.digest();
         self.live.change(|status| status.last_sweep = Some(Instant::now()));
-        if self.last == Some(digest) && look != Look::Command {
+        if self.last == Last::Digest(digest) && look != Look::Command {
             return;
         }
         if look == Look::Sweep {
@@ -350,7 +364,7 @@ impl Task {
                 }
             }
         }
-        self.last = Some(digest);
+        self.last = Last::Digest(digest);
         let live = self.live.current().clone();
         let before = live.as_ref().map(|live| &live.snapshot);
         let schema: Vec<Text> = tree.schema().cloned().collect();
@@ -360,7 +374,7 @@ impl Task {
             // What the snapshot has kept of the files is of no use now.
             self.seen = Seen::default();
             tree = self.read(closely);
-            self.last = Some(tree.digest());
+            self.last = Last::Digest(tree.digest());
         }
         let grows = if grows { Grows::Yes } else { Grows::No };
         match (self.compile)(&tree, live.as_deref(), grows) {
@@ -373,7 +387,7 @@ impl Task {
                 // The pass found nothing wrong with the files: one that was read later did not hold still.
                 let is_passing = |fault: &Fault| fault.code.starts_with("file-") && fault.severity == Severity::Error;
                 if faults.iter().any(is_passing) && !tree.faults.iter().any(is_passing) {
-                    self.last = None;
+                    self.last = Last::Unknown;
                 }
                 self.refuse(faults);
             }

@@ -1,7 +1,8 @@
 //! Files that gatepost writes: where entries stand that commands create, and how files change whole or not at all.
 //!
-//! What commands create stands in `entities/managed/KIND/XX.json`, where `XX` is the first byte of the SHA-256 of the
-//! id: ordinary documents with one entry a line, so that a change of one entry is one line of a diff and one small file.
+//! What commands create stands in `entities/managed/KIND/XX.json`, where `XX` is how the SHA-256 of the id begins, in two
+//! hexadecimal digits, or three for users: ordinary documents with one entry a line, so that a change of one entry is one
+//! line of a diff and one small file.
 
 mod lock;
 mod pending;
@@ -32,17 +33,20 @@ pub(super) fn is_managed(name: &str) -> bool {
 
 /// The file in which an entry of this kind and id is created.
 pub(super) fn file_of(kind: Kind, id: &str) -> String {
-    shard_of(kind.key(), id)
+    // Of users there are many, and a change of one costs what stands in its file.
+    let digits = if kind == Kind::User { 3 } else { 2 };
+    shard_of(kind.key(), digits, id)
 }
 
 /// The file that lists an id of a user that no new account gets.
 pub(super) fn retired_file_of(id: &str) -> String {
-    shard_of("retired_users", &crate::directory::fold(id))
+    shard_of("retired_users", 2, &crate::directory::fold(id))
 }
 
-fn shard_of(directory: &str, id: &str) -> String {
-    let first = Sha256::digest(id.as_bytes())[0];
-    format!("{DIRECTORY}{directory}/{first:02x}.json")
+fn shard_of(directory: &str, digits: usize, id: &str) -> String {
+    let hash = format!("{:x}", Sha256::digest(id.as_bytes()));
+    let file: String = hash.chars().take(digits).collect();
+    format!("{DIRECTORY}{directory}/{file}.json")
 }
 
 /// SHA-256 of a text.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tracing::{error, info, warn};
 
-use super::{Event, Look, Task};
+use super::{Event, Last, Look, Task};
 use crate::directory::DocumentChange;
 use crate::engine::{Faults, Text};
 use crate::store::compile::{self, Compiled, Grows, NextError};
@@ -249,7 +249,7 @@ impl Task {
             let text = change.after.as_ref().map(|content| Text::new(change.name.clone(), content.clone()));
             self.seen.put(&self.settings.root, &change.name, text);
         }
-        self.last = Some(self.seen.digest(&self.faults));
+        self.last = Last::Seen;
     }
 
     /// Answers orders. Those that were refused or changed nothing are put on record first; those that changed something

@@ -115,7 +115,7 @@ impl Batch {
             false => edits::files(&self.directory, &difference).map_err(refused)?,
         };
         let documents: Vec<DocumentChange> = files.iter().map(document).collect();
-        let (next, _) = self.directory.apply(&documents);
+        let next = self.directory.with(&documents);
         rules::check_directory(next.faults(options.unknown_parents)).map_err(refused)?;
         if difference.what == What::Release && next.is_retired(&difference.key.id) {
             let message = format!(
