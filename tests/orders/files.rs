@@ -65,11 +65,16 @@ fn what_cannot_be_written_is_refused_with_its_name() {
     let refusal = world.admin(change(Kind::Team, "sales", described("x"))).expect_err("a refusal");
     assert!(matches!(refusal, Refusal::Io(_)), "{refusal}");
     // Neither is anything written that could not be put on record.
-    let world = World::on(Root::bundled(), |settings| settings.audit.file = settings.root.join("policies"));
-    let before = files(world.root.path());
-    let refusal = world.admin(change(Kind::Team, "sales", described("x"))).expect_err("a refusal");
-    assert!(refusal.to_string().contains("audit trail"), "{refusal}");
-    assert_eq!(files(world.root.path()), before);
+    for (trail, words) in [("policies", "directory"), ("/dev/full", "make room")] {
+        let world = World::on(Root::bundled(), |settings| settings.audit.file = settings.root.join(trail));
+        let before = files(world.root.path());
+        let refusal = world
+            .admin(change(Kind::Team, "sales", described("x")))
+            .expect_err("a refusal")
+            .to_string();
+        assert!(refusal.contains("audit trail") && refusal.contains(words), "{refusal}");
+        assert_eq!(files(world.root.path()), before);
+    }
     let listed = World::new();
     listed.root.write("SHA256SUMS", "");
     let refusal = listed.admin(change(Kind::Team, "sales", described("x"))).expect_err("a refusal");

@@ -225,7 +225,8 @@ impl Task {
                 .collect();
             trail.add(&lines)
         };
-        line(Outcome::Accepted).map_err(|error| NotWritten::Refused(Refusal::Io(error.to_string())))?;
+        line(Outcome::Accepted)
+            .map_err(|error| NotWritten::Refused(Refusal::Io(format!("{error}{}", help(&error)))))?;
         let changes: Vec<managed::Change> = batch.files().map(change).collect();
         self.mark = lock.leave_mark().map_err(refuse)?;
         match managed::commit(root, &lock, &changes) {
@@ -343,11 +344,15 @@ fn read(path: &std::path::Path) -> io::Result<Option<String>> {
 }
 
 fn cannot_write(error: &io::Error) -> String {
-    let help = match error.kind() {
-        io::ErrorKind::PermissionDenied => ": let the user that gatepost runs as write below `entities/`",
-        io::ErrorKind::ReadOnlyFilesystem => ": the root is on a file system that cannot be written",
+    format!("the change could not be written: {error}{}", help(error))
+}
+
+/// What to do about a file that could not be written.
+fn help(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => ": let the user that gatepost runs as write there",
+        io::ErrorKind::ReadOnlyFilesystem => ": the file system cannot be written",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": make room",
         _ => "",
-    };
-    format!("the change could not be written: {error}{help}")
+    }
 }

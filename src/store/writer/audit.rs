@@ -120,6 +120,10 @@ impl Trail {
     }
 
     fn add_to_file(&self, lines: &[Line<'_>]) -> io::Result<()> {
+        // Before the lines and not after them: lines that stand are not to fail for it.
+        if fs::metadata(&self.settings.file).is_ok_and(|file| file.len() >= self.settings.max_bytes) {
+            self.put_aside()?;
+        }
         let mut file = self.open()?;
         let mut text = String::new();
         if !ends_with_a_line(&mut file)? {
@@ -131,28 +135,23 @@ impl Trail {
             text.push('\n');
         }
         file.write_all(text.as_bytes())?;
-        file.sync_data()?;
-        if file.metadata()?.len() >= self.settings.max_bytes {
-            self.put_aside()?;
-        }
-        Ok(())
+        file.sync_data()
     }
 
     fn open(&self) -> io::Result<File> {
-        let open = || {
-            OpenOptions::new()
-                .create(true)
-                .append(true)
-                .read(true)
-                .mode(0o600)
-                .open(&self.settings.file)
-        };
-        match open() {
+        let mut options = OpenOptions::new();
+        options.append(true).read(true).mode(0o600);
+        match options.open(&self.settings.file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if let Some(directory) = self.settings.file.parent() {
-                    fs::create_dir_all(directory)?;
-                }
-                open()
+                let directory = match self.settings.file.parent() {
+                    Some(directory) if !directory.as_os_str().is_empty() => directory,
+                    _ => Path::new("."),
+                };
+                fs::create_dir_all(directory)?;
+                let file = options.create(true).open(&self.settings.file)?;
+                // A new file is there after a crash once its directory is on the disk.
+                File::open(directory)?.sync_all()?;
+                Ok(file)
             }
             opened => opened,
         }
@@ -234,6 +233,7 @@ mod tests {
         let one = fs::read_to_string(&file).expect("a file");
         // Half of a line, as a crash leaves it.
         fs::write(&file, format!("{one}{{\"time\":")).expect("a torn file");
+        add(&trail, &order());
         add(&trail, &order());
         let put_aside = fs::read_to_string(file.with_extension("jsonl.1")).expect("a file that was put aside");
         let lines: Vec<&str> = put_aside.lines().collect();
