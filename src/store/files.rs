@@ -294,7 +294,7 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
         let begun = SystemTime::now();
         let seen = seen_before.0.get(&*entry.name);
         let seen = seen.filter(|seen| seen.kind == entry.kind && seen.real == entry.real);
-        let is_overlaid = overlay.names().any(|name| name == entry.name);
+        let is_overlaid = overlay.has(&entry.name);
         if let Some(seen) = seen
             && closely == Closely::Stamps
             && !is_overlaid
@@ -335,8 +335,9 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
             Err(Refused::Fault(fault)) => tree.faults.push(*fault),
         }
     }
+    let there: BTreeSet<&str> = walked.entries.iter().map(|entry| &*entry.name).collect();
     for name in overlay.names() {
-        if walked.entries.iter().all(|entry| entry.name != name)
+        if !there.contains(name)
             && let Some(content) = tree.lay_over(&overlay, name, None)
         {
             tree.add_laid_over(root, name, content, limits);

@@ -75,6 +75,11 @@ impl Pending {
         self.files.keys().map(String::as_str)
     }
 
+    /// Whether it changes this file.
+    pub(in crate::store) fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name)
+    }
+
     /// How a file with this content, or none, stands to the change. None if the change is not about it.
     pub(in crate::store) fn stands(&self, name: &str, content: Option<&str>) -> Option<Stands> {
         let written = self.files.get(name)?;
