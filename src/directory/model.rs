@@ -284,6 +284,11 @@ impl Directory {
         Some(hash[..16].iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// Whether there are no documents.
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty()
+    }
+
     /// SHA-256 of the names and contents of all documents; none if there are none. Lengths go in front, so that no two
     /// directories give the same bytes. The first call costs as much as there are documents.
     pub fn hash(&self) -> Option<[u8; 32]> {

@@ -10,6 +10,7 @@ use hyper::StatusCode;
 use super::guard::Head;
 use super::reply::Problem;
 use crate::callers::{Caller, Scope, TokenSource, Unfit};
+use crate::store::{Live, Standing};
 
 /// Who may call, and how often strangers are answered.
 #[derive(Clone, Debug)]
@@ -67,6 +68,20 @@ impl Callers {
             }
             Err(problem) => Err(problem),
         }
+    }
+
+    /// The same for what no policy is asked about: then the account has to be there and active (R6).
+    pub(super) fn check_standing(&self, head: &Head<'_>, scope: Scope, live: &Live) -> Result<(), Problem> {
+        let principal = self.check(head, scope)?.principal;
+        let standing = live.current().as_ref().map(|live| live.standing(&principal.entity_type, &principal.id));
+        let why = match standing {
+            None | Some(Standing::Good) => return Ok(()),
+            Some(Standing::Deactivated) => "is deactivated (R6)",
+            Some(Standing::Missing) => "is not in the directory",
+        };
+        let (entity_type, id) = (principal.entity_type, principal.id);
+        let message = format!("the account of this token, {entity_type} `{id}`, {why}");
+        Err(Problem::new(StatusCode::FORBIDDEN, message))
     }
 
     fn find(&self, head: &Head<'_>, scope: Scope) -> Result<Caller, Problem> {

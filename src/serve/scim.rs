@@ -24,8 +24,9 @@ use serde_json::Value;
 
 use super::management::SCIM;
 use crate::directory::{Command, Directory, Key};
+use crate::engine::Query;
 use crate::scim::{Problem, Type};
-use crate::store::{Channel, Done, Expected, Live, Order, Refusal, Writer};
+use crate::store::{Actor, Channel, Done, Expected, Live, Order, Refusal, Standing, Writer};
 
 pub use alarm::Alarm;
 use call::Call;
@@ -91,6 +92,26 @@ impl Scim {
         Ok(generation.directory.clone())
     }
 
+    /// Refuses to show people and groups to whom the policies do not let see all of them.
+    fn check_sight(&self, call: &Call) -> Result<(), Problem> {
+        let live = self.live.current();
+        let live = live.as_ref().ok_or_else(|| Problem::new(503, "nothing has loaded yet"))?;
+        let (entity_type, id) = &call.principal;
+        let query = Query::plain((entity_type, id), "viewSecurity", ("Platform", "main"));
+        if live.snapshot.decide(&query).is_ok_and(|decision| decision.is_allowed()) {
+            return Ok(());
+        }
+        let why = match live.standing(entity_type, id) {
+            Standing::Missing => "is not in the directory",
+            Standing::Deactivated => "is deactivated (R6)",
+            Standing::Good => "may not see users and teams: only an Admin may (R12)",
+        };
+        Err(Problem::new(
+            403,
+            format!("the account of this token, {entity_type} `{id}`, {why}"),
+        ))
+    }
+
     /// The URL of `/scim/v2`, without a slash at its end.
     fn base(&self, call: &Call) -> String {
         match &self.settings.public_url {
@@ -118,7 +139,11 @@ impl Scim {
     async fn order(&self, call: &Call, command: Command, expected: Expected) -> Result<Done, Refusal> {
         let order = Order {
             command,
-            actor: call.actor.clone(),
+            actor: Actor {
+                principal: Some(call.principal.clone()),
+                token: Some(call.token.clone()),
+                system_user: None,
+            },
             channel: Channel::Scim,
             expected,
             dry_run: false,

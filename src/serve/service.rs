@@ -360,7 +360,7 @@ impl Service {
         if let To::Asked(_) = route.to {
             head.check_json()?;
             if self.callers.are_required() {
-                self.callers.check(head, route.scope())?;
+                self.callers.check_standing(head, route.scope(), &self.live)?;
             }
         }
         Ok(route)

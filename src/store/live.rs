@@ -8,7 +8,7 @@ use arc_swap::{ArcSwapOption, Guard};
 use tokio::sync::watch;
 
 use super::compile::Compiled;
-use crate::directory::Directory;
+use crate::directory::{Directory, Kind};
 use crate::engine::{Fault, Faults, Snapshot};
 
 /// One state of the world, as loaded.
@@ -26,6 +26,34 @@ pub struct Generation {
     pub load_took: Duration,
     /// What was taken but should be looked at.
     pub warnings: Vec<Fault>,
+}
+
+/// How an account stands for which somebody speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is active, or it is nothing that a directory has: then the policies alone say what it may do.
+    Good,
+    /// It is deactivated.
+    Deactivated,
+    /// It is an account by its type, and there is none of this id.
+    Missing,
+}
+
+impl Generation {
+    /// How an account stands. The type is an exact name, a short one or an alias.
+    pub fn standing(&self, entity_type: &str, id: &str) -> Standing {
+        let exact = self.snapshot.entity_type(entity_type).unwrap_or(entity_type);
+        let kind = Kind::ALL.into_iter().find(|kind| kind.is_account() && kind.entity_type() == exact);
+        let Some(kind) = kind.filter(|_| !self.directory.is_empty()) else {
+            return Standing::Good;
+        };
+        match self.directory.account(kind, id) {
+            Some(account) if account.active => Standing::Good,
+            Some(_) => Standing::Deactivated,
+            None if self.snapshot.has_entity(exact, id) => Standing::Good,
+            None => Standing::Missing,
+        }
+    }
 }
 
 /// What was found last and is being refused.

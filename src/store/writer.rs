@@ -202,6 +202,8 @@ pub enum Refusal {
 pub struct Denied {
     /// Who asked.
     pub principal: (String, String),
+    /// Whether that is an account, and the directory has none of this id.
+    pub is_missing: bool,
     /// The action, such as `editRole`.
     pub action: String,
     /// What it was to be done to.
@@ -220,6 +222,9 @@ impl fmt::Display for Denied {
             "`{principal_type}::\"{principal}\"` may not do `{}` to `{resource_type}::\"{resource}\"`",
             self.action
         )?;
+        if self.is_missing {
+            return write!(f, ": there is no such account ({})", self.rule);
+        }
         let ids: Vec<String> = self.policies.iter().map(|(id, _)| format!("`{id}`")).collect();
         match ids.is_empty() {
             true => write!(f, ": no policy allows it ({})", self.rule),

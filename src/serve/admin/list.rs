@@ -179,7 +179,7 @@ pub(super) async fn list(admin: &Admin, call: &Call, kind: Kind) -> Result<Respo
 
     let generation = admin.generation()?;
     let (snapshot, directory) = (&generation.snapshot, &*generation.directory);
-    sight::check_entry(snapshot, &call.caller)?;
+    sight::check_entry(&generation, &call.caller)?;
     if let Some(team) = filter.team.as_deref().filter(|team| *team != PUBLIC && !directory.has(Kind::Team, team)) {
         return Err(ProblemDocument::bad_request(format!("`team`: there is no team `{team}`")));
     }
@@ -214,7 +214,7 @@ pub(super) fn show(admin: &Admin, call: &Call, kind: Kind) -> Result<Response, P
     let key = Key::new(kind, call.id(0));
     let generation = admin.generation()?;
     let (snapshot, directory) = (&generation.snapshot, &*generation.directory);
-    sight::check_entry(snapshot, &call.caller)?;
+    sight::check_entry(&generation, &call.caller)?;
     sight::check(snapshot, &call.caller, &key)?;
     let shown = shape(directory, &key, Extent::Whole).ok_or_else(|| sight::not_found(&key))?;
     let etag = directory.etag(&key).unwrap_or_default();

@@ -5,14 +5,24 @@ use serde_json::json;
 
 use crate::callers::Caller;
 use crate::directory::{Key, Kind};
-use crate::engine::{Cause, Decision, Query, Snapshot};
+use crate::engine::{Cause, Decision, Effect, Query, Snapshot};
 use crate::serve::problem::ProblemDocument;
+use crate::store::{Generation, Standing};
 
 /// The thing that platform-wide actions are done to.
 const PLATFORM: (&str, &str) = ("Platform", "main");
 
 /// Refuses whoever a policy shuts out of everything, such as a deactivated account: an empty list would not say why.
-pub(super) fn check_entry(snapshot: &Snapshot, caller: &Caller) -> Result<(), ProblemDocument> {
+pub(super) fn check_entry(live: &Generation, caller: &Caller) -> Result<(), ProblemDocument> {
+    let (snapshot, principal) = (&live.snapshot, &caller.principal);
+    if live.standing(&principal.entity_type, &principal.id) == Standing::Missing {
+        let detail = format!(
+            "the account of this token, {} `{}`, is not in the directory",
+            principal.entity_type, principal.id
+        );
+        let title = "the policies do not allow it";
+        return Err(ProblemDocument::new(StatusCode::FORBIDDEN, "denied", title, detail));
+    }
     let decision = ask(snapshot, caller, "viewSecurity", PLATFORM)?;
     match decision.cause {
         Cause::Permitted | Cause::NothingPermits => Ok(()),
@@ -80,14 +90,16 @@ fn denied(
     decision: &Decision,
 ) -> ProblemDocument {
     let forbidding = decision.determining.iter().copied();
+    // A permit that cannot be evaluated forbids nothing.
     let erring = decision.errors.iter().map(|error| error.policy);
+    let erring = erring.filter(|policy| snapshot.policy(*policy).effect == Effect::Forbid);
     let (mut policies, mut rules) = (Vec::new(), Vec::new());
     if decision.cause != Cause::NothingPermits {
         for number in forbidding.chain(erring) {
             let policy = snapshot.policy(number);
             let rule = policy.annotations.iter().find(|(key, _)| key == "rule").map(|(_, rule)| rule.as_str());
             policies.push(json!({ "id": &*policy.id, "rule": rule }));
-            rules.extend(rule);
+            rules.extend(rule.filter(|rule| !rules.contains(rule)));
         }
     }
     // Where nothing permits it, it is the Security area that is an Admin's alone.

@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::callers::Caller;
 use crate::engine::json::Json;
 use crate::scim::{Page, Problem, ScimType, Selection, Type, query_pairs};
-use crate::store::{Actor, Expected};
+use crate::serve::management::RequestId;
+use crate::store::Expected;
 
 /// How deep a body may nest.
 const DEPTH_MAX: usize = 32;
@@ -21,8 +22,10 @@ pub(super) struct Call {
     pub(super) uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-    /// Whose token it is.
-    pub(super) actor: Actor,
+    /// For whom the token speaks: type and id.
+    pub(super) principal: (String, String),
+    /// The token's name.
+    pub(super) token: String,
     pub(super) request_id: Option<String>,
 }
 
@@ -41,19 +44,17 @@ impl Call {
     pub(super) async fn read(request: Request<axum::body::Body>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let caller = parts.extensions.get::<Caller>().ok_or_else(|| Problem::new(401, "a token is wanted"))?;
-        let actor = Actor {
-            principal: Some((caller.principal.entity_type.clone(), caller.principal.id.clone())),
-            token: Some(caller.token.clone()),
-            system_user: None,
-        };
+        let principal = (caller.principal.entity_type.clone(), caller.principal.id.clone());
+        let token = caller.token.clone();
+        let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
         let body = body.collect().await.map_err(|_| Problem::new(400, "the body broke off"))?.to_bytes();
-        let request_id = parts.headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         Ok(Self {
             method: parts.method,
             uri: parts.uri,
             headers: parts.headers,
             body,
-            actor,
+            principal,
+            token,
             request_id,
         })
     }

@@ -30,6 +30,10 @@ pub(super) async fn answer(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
 }
 
 async fn resources(scim: &Scim, call: &Call, kind: Type, rest: &[&str]) -> Result<Reply, Problem> {
+    // The writer asks about writes.
+    if call.is_read() || rest == [".search"] {
+        scim.check_sight(call)?;
+    }
     match (rest, kind) {
         ([], _) if call.is_read() => search(scim, call, kind, call.asked(kind)?).await,
         ([], Type::User) if call.method == Method::POST => users::create(scim, call).await,

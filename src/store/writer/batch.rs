@@ -109,7 +109,7 @@ impl Batch {
             told: Box::new((before.clone(), after.clone())),
         };
         rules::check_difference(&self.directory, order, &difference).map_err(refused)?;
-        questions::ask(&live.snapshot, order, &difference).map_err(refused)?;
+        questions::ask(live, order, &difference).map_err(refused)?;
         let files = match difference.is_empty() {
             true => Vec::new(),
             false => edits::files(&self.directory, &difference).map_err(refused)?,

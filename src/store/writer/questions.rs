@@ -7,6 +7,7 @@ use super::{Denied, Order, Refusal};
 use crate::directory::{Key, Kind, Role};
 use crate::engine::json::Json;
 use crate::engine::{Decision, Effect, Query, Snapshot};
+use crate::store::live::{Generation, Standing};
 
 /// The one thing that platform-wide actions are done to.
 const PLATFORM: (&str, &str) = ("Platform", "main");
@@ -41,7 +42,8 @@ impl<'d> Question<'d> {
 ///
 /// # Errors
 /// The first that is not, or an order that names nobody.
-pub(super) fn ask(snapshot: &Snapshot, order: &Order, difference: &Difference) -> Result<(), Refusal> {
+pub(super) fn ask(live: &Generation, order: &Order, difference: &Difference) -> Result<(), Refusal> {
+    let snapshot = &live.snapshot;
     let principal = match &order.actor.principal {
         Some(principal) => principal,
         // Who can write the files may.
@@ -62,7 +64,7 @@ pub(super) fn ask(snapshot: &Snapshot, order: &Order, difference: &Difference) -
         // What cannot be asked is not allowed.
         let decision = snapshot.decide(&query).ok();
         if !decision.as_ref().is_some_and(Decision::is_allowed) {
-            return Err(Refusal::Denied(Box::new(denied(snapshot, principal, &question, decision))));
+            return Err(Refusal::Denied(Box::new(denied(live, principal, &question, decision))));
         }
     }
     Ok(())
@@ -178,11 +180,12 @@ fn record_action(snapshot: &Snapshot, kind: Kind) -> &'static str {
 }
 
 fn denied(
-    snapshot: &Snapshot,
+    live: &Generation,
     principal: &(String, String),
     question: &Question<'_>,
     decision: Option<Decision>,
 ) -> Denied {
+    let snapshot = &live.snapshot;
     let (determining, errors) = decision.map(|decision| (decision.determining, decision.errors)).unwrap_or_default();
     let mut numbers = determining;
     // A permit that cannot be evaluated forbids nothing.
@@ -205,6 +208,7 @@ fn denied(
     };
     Denied {
         principal: principal.clone(),
+        is_missing: live.standing(&principal.0, &principal.1) == Standing::Missing,
         action: question.action.to_owned(),
         resource: (question.resource.0.to_owned(), question.resource.1.to_owned()),
         policies,
