@@ -6,3 +6,4 @@ mod filters;
 mod patches;
 mod rows;
 mod sync;
+mod tokens;
