@@ -5,5 +5,6 @@ mod differential;
 mod filters;
 mod patches;
 mod rows;
+mod secrets;
 mod sync;
 mod tokens;

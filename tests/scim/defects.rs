@@ -40,7 +40,7 @@ async fn a_member_that_is_removed_is_out_each_time() {
     let provider = &mut sync.provider().await;
     let (a, b) = (provider.user("a@example.com").await, provider.user("b@example.com").await);
     let group = format!("/Groups/{}", provider.group("Engineering", &[&a, &b]).await);
-    for _ in 0..rounds(10) {
+    for _ in 0..rounds(100) {
         let remove = json!([{"op": "remove", "path": format!("members[value eq \"{a}\"]")}]);
         assert_eq!(provider.patch(&group, remove).await, 204);
         assert!(!sync.is_engineer("a@example.com").await && sync.is_engineer("b@example.com").await);
@@ -432,31 +432,6 @@ async fn a_request_that_comes_again_makes_no_second_one() {
     assert_eq!(provider.ask("POST", "/Groups", &group, 409).await["scimType"], "uniqueness");
     assert_eq!(provider.get("/Users").await["totalResults"], 1);
     assert_eq!(provider.get("/Groups").await["totalResults"], 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_kept_nowhere() {
-    let sync = Sync::start().await;
-    let provider = &mut sync.provider().await;
-    let canary = "canary-3b1f9a";
-    let user = json!({"userName": "a@example.com", "password": canary, "PASSWORD2": canary});
-    let user = provider.ask("POST", "/Users", &user, 201).await;
-    let path = format!("/Users/{}", user["id"].as_str().expect("an id"));
-    assert_eq!(
-        provider
-            .patch(&path, json!([{"op": "replace", "path": "password", "value": canary}]))
-            .await,
-        200
-    );
-    assert_eq!(
-        provider.patch(&path, json!([{"op": "add", "value": {"password": canary}}])).await,
-        200
-    );
-    provider
-        .ask("PUT", &path, &json!({"userName": "a@example.com", "password": canary}), 200)
-        .await;
-    assert!(!provider.get(&path).await.to_string().contains(canary) && !user.to_string().contains(canary));
-    assert!(!sync.written().contains(canary));
 }
 
 #[tokio::test(flavor = "multi_thread")]
