@@ -6,5 +6,6 @@ mod filters;
 mod patches;
 mod rows;
 mod secrets;
+mod sizes;
 mod sync;
 mod tokens;
