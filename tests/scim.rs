@@ -9,3 +9,4 @@ mod secrets;
 mod sizes;
 mod sync;
 mod tokens;
+mod wholes;
