@@ -3,6 +3,7 @@
 mod defects;
 mod differential;
 mod filters;
+mod pages;
 mod patches;
 mod rows;
 mod secrets;
