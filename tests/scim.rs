@@ -5,6 +5,7 @@ mod differential;
 mod filters;
 mod pages;
 mod patches;
+mod rights;
 mod rows;
 mod secrets;
 mod sizes;
