@@ -16,9 +16,19 @@ use crate::support::PATIENCE;
 
 /// Makes a token for directory sync beside those that there are, as `gatepost token create` does.
 fn token(sync: &Sync, name: &str, created: DateTime<Utc>, expires: Option<DateTime<Utc>>) -> String {
+    token_of(sync, name, ("ServiceUser", "directory-sync"), created, expires)
+}
+
+fn token_of(
+    sync: &Sync,
+    name: &str,
+    (entity_type, id): (&str, &str),
+    created: DateTime<Utc>,
+    expires: Option<DateTime<Utc>>,
+) -> String {
     let principal = Principal {
-        entity_type: "ServiceUser".to_owned(),
-        id: "directory-sync".to_owned(),
+        entity_type: entity_type.to_owned(),
+        id: id.to_owned(),
     };
     let made = change_tokens(&sync.root.path().join(TOKENS_FILE), |callers| {
         callers.create(name, principal, &[Scope::Scim], created, expires)
@@ -33,6 +43,42 @@ async fn comes(provider: &mut Provider, status: u16) {
         assert!(since.elapsed() < PATIENCE, "{status} does not come");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_and_groups_are_shown_to_those_who_may_see_all_of_them() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let (user, group) = (provider.user("a@example.com").await, provider.group("g", &[]).await);
+    let good = provider.token.clone();
+    for (number, (principal, words)) in [
+        (("service-user", "nightly-scan"), "only an Admin may (R12)"),
+        (("user", "carla@example.com"), "only an Admin may (R12)"),
+        (("user", "nobody@example.com"), "is not in the directory"),
+        (("user", "bo@example.com"), "is deactivated (R6)"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        provider.token = token_of(&sync, &number.to_string(), principal, Utc::now(), None);
+        comes(provider, 403).await;
+        for (method, path, body) in [
+            ("GET", "/Users".to_owned(), ""),
+            ("GET", "/Groups?count=0".to_owned(), ""),
+            ("HEAD", format!("/Users/{user}"), ""),
+            ("GET", format!("/Groups/{group}"), ""),
+            ("GET", "/Users/unknown".to_owned(), ""),
+            ("POST", "/Users/.search".to_owned(), "{}"),
+        ] {
+            let answer = provider.send(method, &path, body).await;
+            assert_eq!(answer.status, 403, "{principal:?} {method} {path}");
+            assert!(method == "HEAD" || answer.text().contains(words), "{}", answer.text());
+        }
+        // What the server is, is no secret.
+        assert_eq!(provider.send("GET", "/ServiceProviderConfig", "").await.status, 200);
+    }
+    provider.token = good;
+    assert_eq!(provider.get("/Users").await["totalResults"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
