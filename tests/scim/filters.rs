@@ -356,7 +356,7 @@ mod naive {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(rounds(2_000) as u32))]
+    #![proptest_config(ProptestConfig::with_cases(rounds(2_000).max(2_000) as u32))]
 
     #[test]
     fn a_filter_that_is_printed_reads_as_itself(text in filters()) {
