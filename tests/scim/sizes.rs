@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use super::sync::{Provider, Sync};
+use super::sync::{Provider, Sync, USER};
 use crate::support::PATIENCE;
 
 /// How many times that anything may take, on a busy machine. What is quadratic in its bytes takes hundreds of times that.
@@ -113,4 +113,61 @@ async fn a_body_that_is_announced_too_large_is_refused_before_any_of_it_came() {
         read.expect("an answer in time").expect("an answer");
         assert!(line.starts_with("HTTP/1.1 413 "), "{method}: {line}");
     }
+}
+
+/// Twenty people with many addresses, and a filter that looks at each of these again and again.
+async fn with_a_hard_filter(provider: &mut Provider) -> String {
+    for user in 0..20 {
+        let emails: Vec<Value> =
+            (0..200).map(|number| json!({"value": format!("é{user}.{number}@example.com")})).collect();
+        let body = json!({"schemas": [USER], "userName": format!("u{user}@example.com"), "emails": emails});
+        provider.ask("POST", "/Users", &body, 201).await;
+    }
+    let tests: Vec<String> = (0..100).map(|number| format!("emails.value co \"É.{number}.\"")).collect();
+    json!({"filter": tests.join(" or ")}).to_string()
+}
+
+#[tokio::test]
+async fn a_hard_filter_holds_no_decision_up() {
+    // One thread has to do for all.
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let body = with_a_hard_filter(provider).await;
+    let mut client = sync.sidecar.client().await;
+    let begun = Instant::now();
+    assert_eq!(provider.send("POST", "/Users/.search", &body).await.json()["totalResults"], 0);
+    let alone = begun.elapsed();
+    let mut decided = 0;
+    let filtered = provider.send("POST", "/Users/.search", &body);
+    let mut filtered = std::pin::pin!(filtered);
+    loop {
+        let decision = client.asks(("User", "u1@example.com"), "logIn", ("Platform", "main"));
+        tokio::select! {
+            biased;
+            answer = &mut filtered => {
+                assert_eq!(answer.status, 200);
+                break;
+            }
+            allowed = decision => assert!(allowed),
+        }
+        decided += 1;
+    }
+    assert!(decided > 20, "{decided} decisions within {alone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_takes_too_long_finds_nobody_and_says_so() {
+    let sync = Sync::start_with(|settings| settings.serve.limits.search_time = Duration::from_millis(1)).await;
+    let provider = &mut sync.provider().await;
+    let body = with_a_hard_filter(provider).await;
+    let answer = provider.send("POST", "/Users/.search", &body).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.json()["scimType"]),
+        (400, &json!("tooMany")),
+        "{}",
+        answer.text()
+    );
+    // What an index finds is found.
+    let path = "/Users?filter=userName%20eq%20%22u3@example.com%22";
+    assert_eq!(provider.get(path).await["totalResults"], 1);
 }
