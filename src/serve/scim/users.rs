@@ -68,12 +68,15 @@ pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply
     Ok(Reply::empty())
 }
 
+/// Makes of a user what a request asks for.
+type Making = dyn Fn(&Resource) -> Result<Resource, Problem> + Send + Sync;
+
 /// Changes a user to what `make` makes of it. Where somebody else came first, it is made again.
 async fn change(
     scim: &Scim,
     call: &Call,
     uuid: &str,
-    make: Arc<dyn Fn(&Resource) -> Result<Resource, Problem> + Send + Sync>,
+    make: Arc<Making>,
 ) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use tracing::{error, info, warn};
 
 use super::{Event, Last, Look, Task};
-use crate::directory::DocumentChange;
+use crate::directory::{Command, DocumentChange};
 use crate::engine::{Faults, Text};
 use crate::store::compile::{self, Compiled, Grows, NextError};
 use crate::store::files::{self, Closely, File, Kind, Seen};
@@ -20,6 +20,9 @@ use crate::store::writer::{Applied, Batch, Done, FileChange, Line, Outcome, Refu
 
 /// How many orders go live together at most.
 const TOGETHER_MAX: usize = 256;
+
+/// Which part of all bytes is kept for what creates nothing.
+const ROOM_LEFT: u64 = 64;
 
 /// How often an order is begun again because files that it touches were changed by others.
 const TRIES_MAX: u32 = 5;
@@ -87,7 +90,8 @@ impl Task {
         if batch.files().len() == 0 {
             return self.answer(taken, &live, None);
         }
-        let compiled = match self.compile_batch(&live, &batch) {
+        let creates = taken.iter().any(|one| matches!(one.waiting.order.command, Command::Create { .. }));
+        let compiled = match self.fits(&batch, creates).and_then(|()| self.compile_batch(&live, &batch)) {
             Ok(compiled) => compiled,
             Err(refusal) => return self.one_by_one(taken, &live, &refusal),
         };
@@ -134,6 +138,22 @@ impl Task {
             )));
         }
         self.live.current().clone().ok_or(Refusal::Busy)
+    }
+
+    /// Whether the files could be read again, once they are written. What creates nothing has some room left where
+    /// everything else is full: deactivating an account writes a few bytes too.
+    fn fits(&self, batch: &Batch, creates: bool) -> Result<(), Refusal> {
+        let mut limits = self.settings.limits;
+        if creates {
+            limits.total_bytes_max -= limits.total_bytes_max / ROOM_LEFT;
+        }
+        let changes = batch
+            .files()
+            .map(|change| (&*change.name, change.after.as_ref().map(|after| after.len())));
+        match self.seen.limit_of(changes, &limits) {
+            Some(why) => Err(Refusal::Io(format!("the change cannot be written: {why}; raise it"))),
+            None => Ok(()),
+        }
     }
 
     /// Compiles what would be live, from memory.
