@@ -207,8 +207,8 @@ fn what_could_not_be_read_again_is_not_written() {
     world.admin(change(Kind::User, "carla@example.com", active)).expect("deactivated");
     world.check_files();
 
-    let world = World::on(Root::bundled(), |settings| settings.limits.file_bytes_max = 4_000);
-    let long = described(&"x".repeat(5_000));
+    let world = World::on(Root::bundled(), |settings| settings.limits.file_bytes_max = 10_000);
+    let long = described(&"x".repeat(9_000));
     let refused = world.admin(change(Kind::Team, "sales", long)).expect_err("a refusal").to_string();
     assert!(refused.contains("`limits.file_bytes_max`"), "{refused}");
 

@@ -72,12 +72,7 @@ pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply
 type Making = dyn Fn(&Resource) -> Result<Resource, Problem> + Send + Sync;
 
 /// Changes a user to what `make` makes of it. Where somebody else came first, it is made again.
-async fn change(
-    scim: &Scim,
-    call: &Call,
-    uuid: &str,
-    make: Arc<Making>,
-) -> Result<(), Problem> {
+async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;
         let key = Key::new(Kind::User, scim.find(&directory, Type::User, uuid)?);
