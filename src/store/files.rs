@@ -437,12 +437,14 @@ impl Tree {
                 self.faults.push(
                     Fault::error(
                         "file-pending",
-                        format!("`{name}` was changed before a change of several files reached it"),
+                        format!(
+                            "`{name}` is neither what it was before a change of several files nor what it is to be"
+                        ),
                     )
                     .in_file(name)
                     .help(format!(
-                        "`{}` says what it was to become: make that change here by hand, or leave it out, and remove \
-                         that file",
+                        "`{}` says what it was to be: make that change here by hand, or leave it out, and remove that \
+                         file; where it names further files, a command or a start of gatepost finishes those first",
                         managed::PENDING
                     )),
                 );
