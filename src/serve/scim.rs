@@ -149,12 +149,34 @@ impl Scim {
         id.ok_or_else(|| Problem::new(404, format!("there is no such {}", kind.name())))
     }
 
-    /// The state of an entry that a change starts from: the present one, which must be the caller's if it names one.
-    fn expected(&self, call: &Call, directory: &Directory, key: &Key) -> Result<Expected, Problem> {
+    /// The state of an entry that a change starts from: the caller's if it names one, else the present one. Whether it is
+    /// the present one is for the writer to say, which puts on record what it refuses.
+    fn expected(&self, call: &Call, directory: &Directory, key: &Key) -> Expected {
         let present = directory.etag(key).unwrap_or_default();
         match call.expected() {
-            Expected::Entry(tag) if tag != present => Err(Problem::new(412, "the resource has changed meanwhile")),
-            _ => Ok(Expected::Entry(present)),
+            Expected::Entry(tag) if !call.expects(&present) => Expected::Entry(tag),
+            _ => Expected::Entry(present),
+        }
+    }
+
+    /// The same for what nothing is read for: without a word of the caller, whatever the state is.
+    fn condition(&self, call: &Call, directory: &Directory, key: &Key) -> Expected {
+        match call.expected() {
+            Expected::Newest => Expected::Newest,
+            _ => self.expected(call, directory, key),
+        }
+    }
+
+    /// That what needs no change is what the caller takes it for.
+    ///
+    /// # Errors
+    /// 412.
+    fn is_expected(&self, call: &Call, directory: &Directory, key: &Key) -> Result<(), Problem> {
+        match call.expected() {
+            Expected::Entry(_) if !call.expects(&directory.etag(key).unwrap_or_default()) => {
+                Err(Problem::new(412, "the resource has changed meanwhile"))
+            }
+            _ => Ok(()),
         }
     }
 

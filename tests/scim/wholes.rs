@@ -115,7 +115,7 @@ async fn patches_that_fail_in_the_middle_leave_nothing_behind() {
     let seen = async || {
         let revision = sync.sidecar.live().current().as_ref().map(|live| live.snapshot.revision().to_owned());
         (
-            sync.written(),
+            sync.entities(),
             revision,
             sync.is_engineer("a@example.com").await,
             sync.logs_in("b@example.com").await,
