@@ -39,7 +39,9 @@ async fn a_member_that_is_removed_is_out_each_time() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;
     let (a, b) = (provider.user("a@example.com").await, provider.user("b@example.com").await);
-    let group = format!("/Groups/{}", provider.group("Engineering", &[&a, &b]).await);
+    let id = provider.group("Engineering", &[&a, &b]).await;
+    sync.let_engineer(&id).await;
+    let group = format!("/Groups/{id}");
     for _ in 0..rounds(10) {
         let remove = json!([{"op": "remove", "path": format!("members[value eq \"{a}\"]")}]);
         assert_eq!(provider.patch(&group, remove).await, 204);
@@ -60,6 +62,7 @@ async fn reactivation_gives_back_what_deactivation_took() {
     let provider = &mut sync.provider().await;
     let id = provider.user("a@example.com").await;
     let group = provider.group("Engineering", &[&id]).await;
+    sync.let_engineer(&group).await;
     let path = format!("/Users/{id}");
     assert!(sync.is_engineer("a@example.com").await);
     assert_eq!(
@@ -185,6 +188,36 @@ async fn what_scim_did_not_make_is_not_there_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_groups_name_grants_nothing() {
+    let named = |name: &str| {
+        format!(
+            "permit (principal in Team::\"{name}\", action == Action::\"viewDatastore\", resource == Datastore::\"payroll\");"
+        )
+    };
+    let sync = Sync::start().await;
+    let seen = sync.sidecar.current();
+    sync.root.write("policies/auditors.cedar", &named("Payroll auditors"));
+    sync.sidecar.running.reload();
+    sync.sidecar.generation(seen + 1).await;
+    let provider = &mut sync.provider().await;
+    let eve = provider.user("eve@example.com").await;
+    let group = provider.group("Payroll auditors", &[&eve]).await;
+    assert_eq!(provider.members(&group).await, std::slice::from_ref(&eve));
+    assert!(!sync.is_engineer("eve@example.com").await);
+    // What is said of a group's own id is said of it, and of no later group of that name.
+    let seen = sync.sidecar.current();
+    sync.root.write("policies/auditors.cedar", &named(&group));
+    sync.sidecar.running.reload();
+    sync.sidecar.generation(seen + 1).await;
+    assert!(sync.is_engineer("eve@example.com").await);
+    provider.ask("DELETE", &format!("/Groups/{group}"), &Value::Null, 204).await;
+    let again = provider.group("Payroll auditors", &[&eve]).await;
+    assert_ne!(again, group);
+    assert_eq!(provider.members(&again).await, [eve]);
+    assert!(!sync.is_engineer("eve@example.com").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_id_is_ours_and_stays() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;
@@ -222,6 +255,7 @@ async fn a_patch_is_done_as_a_whole_or_not_at_all() {
     let provider = &mut sync.provider().await;
     let id = provider.user("a@example.com").await;
     let group = provider.group("Engineering", &[]).await;
+    sync.let_engineer(&group).await;
     let before = (
         provider.get(&format!("/Users/{id}")).await,
         provider.get(&format!("/Groups/{group}")).await,
@@ -490,6 +524,7 @@ async fn a_name_that_belonged_to_somebody_is_not_given_again() {
     let provider = &mut sync.provider().await;
     let id = provider.user("a@example.com").await;
     let group = provider.group("Engineering", &[&id]).await;
+    sync.let_engineer(&group).await;
     // The name changes, and with it what applications ask with; the teams stay, and the old name is nobody's.
     let rename = json!([{"op": "replace", "path": "userName", "value": "b@example.com"}]);
     assert_eq!(provider.patch(&format!("/Users/{id}"), rename).await, 200);
@@ -551,9 +586,13 @@ async fn members_that_scim_does_not_know_stay() {
     let provider = &mut sync.provider().await;
     let id = provider.user("a@example.com").await;
     let group = provider.group("Engineering", &[&id]).await;
+    sync.let_engineer(&group).await;
     // A person adds somebody by hand, and a service user.
     let seen = sync.sidecar.current();
-    sync.root.write("entities/by-hand.yaml", "users: { z@example.com: { role: Member, teams: [Engineering] } }\nservice_users: { job: { role: Member, teams: [Engineering] } }\n");
+    let by_hand = format!(
+        "users: {{ z@example.com: {{ role: Member, teams: [{group}] }} }}\nservice_users: {{ job: {{ role: Member, teams: [{group}] }} }}\n"
+    );
+    sync.root.write("entities/by-hand.yaml", &by_hand);
     sync.sidecar.running.reload();
     sync.sidecar.generation(seen + 1).await;
     assert_eq!(provider.members(&group).await, std::slice::from_ref(&id));

@@ -30,17 +30,10 @@ pub(super) async fn create(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
     let (uuid, time) = (new_uuid()?, now());
     let ids = group.members.iter().map(|member| user_of(&directory, member));
     let users: BTreeSet<String> = ids.collect::<Result<_, _>>()?;
-    let is_free = !directory.has(Kind::Team, &group.display_name);
-    let key = Key::new(
-        Kind::Team,
-        if is_free {
-            group.display_name.clone()
-        } else {
-            uuid.clone()
-        },
-    );
+    // The team's key is never the name: policies grant by keys, and a name is whatever an identity provider says.
+    let key = Key::new(Kind::Team, uuid.as_str());
     let entry = Patch {
-        name: (!is_free).then(|| group.display_name.clone()),
+        name: Some(group.display_name.clone()),
         users: if users.is_empty() {
             Members::Keep
         } else {
