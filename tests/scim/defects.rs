@@ -455,6 +455,53 @@ async fn nothing_is_lost_of_what_is_changed_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_replaces_at_once_one_comes_last() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let mut ids = Vec::new();
+    for name in ["a@example.com", "b@example.com", "c@example.com"] {
+        ids.push(provider.user(name).await);
+    }
+    let (a, b, c) = (&ids[0], &ids[1], &ids[2]);
+    let group = provider.group("g", &[c]).await;
+    let patch = |operation: Value| ("PATCH", json!({"Operations": [operation]}));
+    let put = |id: &str| ("PUT", json!({"displayName": "g", "members": [{"value": id}]}));
+    let replace = |id: &str| patch(json!({"op": "replace", "path": "members", "value": [{"value": id}]}));
+    let again = |id: &str| patch(json!({"op": "replace", "value": {"displayName": "g", "members": [{"value": id}]}}));
+    let none = || patch(json!({"op": "remove", "path": "members"}));
+    for round in 0..rounds(10) {
+        for (one, other, ends) in [
+            (replace(a), replace(b), [vec![a], vec![b]]),
+            (put(a), put(b), [vec![a], vec![b]]),
+            (put(a), replace(b), [vec![a], vec![b]]),
+            (again(a), replace(b), [vec![a], vec![b]]),
+            (none(), replace(b), [vec![], vec![b]]),
+        ] {
+            assert_eq!(
+                provider
+                    .patch(
+                        &format!("/Groups/{group}"),
+                        json!([{"op": "replace", "path": "members", "value": [{"value": c}]}])
+                    )
+                    .await,
+                204
+            );
+            let mut tasks = tokio::task::JoinSet::new();
+            for (method, body) in [one, other] {
+                let (mut provider, path) = (sync.provider().await, format!("/Groups/{group}"));
+                tasks.spawn(async move { provider.send(method, &path, &body.to_string()).await.status });
+            }
+            assert!(tasks.join_all().await.iter().all(|status| status.is_success()));
+            let members = provider.members(&group).await;
+            assert!(
+                ends.iter().any(|end| members.iter().eq(end.iter().copied())),
+                "{round}: {members:?} is none of {ends:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_comes_again_makes_no_second_one() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hyper::StatusCode;
 use serde_json::{Map, Value};
 
-use super::entry::{kept, members, new_uuid, now};
+use super::entry::{kept, new_uuid, now};
 use super::reply::{Reply, refused};
 use super::{Call, Scim};
 use crate::directory::{Command, Directory, Key, Kind, Members, Patch};
@@ -80,8 +80,8 @@ pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply
     Ok(Reply::empty())
 }
 
-/// Changes a group. Members are changed by a difference, which needs nobody else to wait; a name or an external id is
-/// written again if somebody else came first.
+/// Changes a group. Members need nobody else to wait; a name or an external id is written again if somebody else came
+/// first, and so are members of whom one has another id meanwhile.
 async fn change(scim: &Scim, call: &Call, uuid: &str, change: &GroupChange) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;
@@ -91,8 +91,8 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, change: &GroupChange) -> R
         if patch == Patch::default() {
             return Ok(());
         }
-        let is_difference = patch.scim.is_none() && call.expected() == Expected::Newest;
-        let expected = if is_difference { Expected::Newest } else { expected };
+        let is_of_members = patch.scim.is_none() && call.expected() == Expected::Newest;
+        let expected = if is_of_members { Expected::Newest } else { expected };
         match scim
             .order(
                 call,
@@ -105,7 +105,8 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, change: &GroupChange) -> R
             .await
         {
             Ok(_) => return Ok(()),
-            Err(Refusal::Stale { .. }) if call.expected() == Expected::Newest => {}
+            Err(Refusal::Stale { .. } | Refusal::Invalid { field: "users", .. })
+                if call.expected() == Expected::Newest => {}
             Err(refusal) => return Err(taken_meanwhile(scim, change.display_name.as_deref(), Some(&key.id), refusal)),
         }
     }
@@ -131,31 +132,23 @@ fn difference(directory: &Directory, key: &Key, change: &GroupChange) -> Result<
     };
     Ok(Patch {
         name: name.cloned(),
-        users: member_difference(directory, &key.id, &change.members)?,
+        users: member_difference(directory, &change.members)?,
         scim: is_changed.then(|| Some(written())),
         ..Patch::default()
     })
 }
 
-/// Who comes and who goes. Members that SCIM does not know stay.
-fn member_difference(directory: &Directory, team: &str, change: &MemberChange) -> Result<Members, Problem> {
-    let is_member = |user: &str| directory.is_member(team, Kind::User, user);
-    let (mut add, mut remove) = (BTreeSet::new(), BTreeSet::new());
-    for (uuid, stays) in &change.ids {
-        if *stays {
-            let user = user_of(directory, uuid)?;
-            if change.emptied || !is_member(&user) {
-                add.insert(user);
-            }
-        } else if let Some(user) = directory.scim_id(Kind::User, uuid).filter(|user| is_member(user)) {
-            remove.insert(user.to_owned());
-        }
-    }
+/// Who comes and who goes, or who is to be in it: the writer finds out then what that changes when its turn comes, so of
+/// two whole sets at once one is there in the end. Members that SCIM does not know stay.
+fn member_difference(directory: &Directory, change: &MemberChange) -> Result<Members, Problem> {
+    let stay = change.ids.iter().filter(|(_, stays)| **stays);
+    let add: BTreeSet<String> = stay.map(|(uuid, _)| user_of(directory, uuid)).collect::<Result<_, _>>()?;
     if change.emptied {
-        let all: BTreeSet<String> = members(directory, team).map(|(user, _)| user.to_owned()).collect();
-        remove = all.difference(&add).cloned().collect();
-        add = add.difference(&all).cloned().collect();
+        return Ok(Members::Set(add));
     }
+    let go = change.ids.iter().filter(|(_, stays)| !**stays);
+    let go = go.filter_map(|(uuid, _)| directory.scim_id(Kind::User, uuid));
+    let remove: BTreeSet<String> = go.map(str::to_owned).collect();
     if add.is_empty() && remove.is_empty() {
         return Ok(Members::Keep);
     }
