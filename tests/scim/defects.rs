@@ -420,6 +420,43 @@ async fn twins_are_refused_however_many_come_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_teams_name_has_no_twin_however_it_comes() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let group = format!("/Groups/{}", provider.group("Straße", &[]).await);
+    let other = format!("/Groups/{}", provider.group("Ops", &[]).await);
+    let before = provider.get(&other).await;
+    for (name, status, scim_type) in [
+        // Those of teams that people wrote, by name and by key, and that of everyone's team.
+        ("finance", 409, "uniqueness"),
+        ("FINANCE", 409, "uniqueness"),
+        ("\u{ff26}inance", 409, "uniqueness"),
+        ("STRASSE", 409, "uniqueness"),
+        ("public", 409, "uniqueness"),
+        ("\u{ff30}ublic", 409, "uniqueness"),
+        ("Public ", 400, "invalidValue"),
+        ("Pub\u{200b}lic", 400, "invalidValue"),
+        ("a\nb", 400, "invalidValue"),
+        ("\u{202e}txet", 400, "invalidValue"),
+        (&"x".repeat(256), 400, "invalidValue"),
+    ] {
+        let replace = json!({"Operations": [{"op": "replace", "path": "displayName", "value": name}]});
+        let whole = json!({"displayName": name});
+        for (method, path, body) in [
+            ("POST", "/Groups", &whole),
+            ("PATCH", &other, &replace),
+            ("PUT", &other, &whole),
+        ] {
+            let refused = provider.ask(method, path, body, status).await;
+            assert_eq!(refused["scimType"], scim_type, "{method} {name:?}: {refused}");
+        }
+        assert_eq!(provider.get(&other).await, before, "{name:?}");
+    }
+    // Its own it may write otherwise.
+    provider.ask("PUT", &group, &json!({"displayName": "STRASSE"}), 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_of_what_is_changed_at_once() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;

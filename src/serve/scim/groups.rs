@@ -10,23 +10,16 @@ use serde_json::{Map, Value};
 use super::entry::{kept, new_uuid, now};
 use super::reply::{Reply, refused};
 use super::{Call, Scim};
-use crate::directory::{Command, Directory, Key, Kind, Members, Patch};
+use crate::directory::{Command, Directory, Key, Kind, Members, Patch, check_team_name};
 use crate::scim::{GroupChange, MemberChange, Problem, ScimType, Type, operations, patch_group, read_group};
 use crate::store::{Expected, Refusal};
 
 /// How often a change is tried again that others came before.
 const ATTEMPTS_MAX: usize = 64;
 
-/// The team that everyone is in (R20).
-const PUBLIC: &str = "Public";
-
-/// How many characters a team's name has at most (R23).
-const NAME_MAX: usize = 255;
-
 pub(super) async fn create(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
     let group = read_group(call.json()?)?;
     let directory = scim.directory()?;
-    name_is_free(&directory, &group.display_name, None)?;
     let (uuid, time) = (new_uuid()?, now());
     let ids = group.members.iter().map(|member| user_of(&directory, member));
     let users: BTreeSet<String> = ids.collect::<Result<_, _>>()?;
@@ -43,7 +36,7 @@ pub(super) async fn create(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
         ..Patch::default()
     };
     let ordered = scim.order(call, Command::Create { key, entry }, Expected::Newest).await;
-    ordered.map_err(|refusal| taken_meanwhile(scim, Some(&group.display_name), None, refusal))?;
+    ordered.map_err(|refusal| refused_name(Some(&group.display_name), refusal))?;
     scim.show(call, Type::Group, &uuid, StatusCode::CREATED)
 }
 
@@ -107,7 +100,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, change: &GroupChange) -> R
             Ok(_) => return Ok(()),
             Err(Refusal::Stale { .. } | Refusal::Invalid { field: "users", .. })
                 if call.expected() == Expected::Newest => {}
-            Err(refusal) => return Err(taken_meanwhile(scim, change.display_name.as_deref(), Some(&key.id), refusal)),
+            Err(refusal) => return Err(refused_name(change.display_name.as_deref(), refusal)),
         }
     }
     Err(Problem::new(503, "the group is changed all the time: try again"))
@@ -120,9 +113,6 @@ fn difference(directory: &Directory, key: &Key, change: &GroupChange) -> Result<
         .zip(kept(directory, key.kind, &key.id))
         .ok_or_else(|| Problem::new(404, "there is no such group"))?;
     let name = change.display_name.as_ref().filter(|name| **name != team.name);
-    if let Some(name) = name {
-        name_is_free(directory, name, Some(&key.id))?;
-    }
     let text = |name: &str| scim.get(name).and_then(Value::as_str);
     let external_id = change.external_id.as_ref().filter(|id| id.as_deref() != text("externalId"));
     let is_changed = name.is_some() || external_id.is_some();
@@ -181,21 +171,23 @@ fn keep(uuid: &str, external_id: Option<&str>, created: &str, modified: &str) ->
     kept.into()
 }
 
-/// That a team may have this name, and no other one has it (R20, R23).
-fn name_is_free(directory: &Directory, name: &str, own: Option<&str>) -> Result<(), Problem> {
-    if name.chars().count() > NAME_MAX {
-        let detail = format!("`displayName` has more than {NAME_MAX} characters");
-        return Err(Problem::of(ScimType::InvalidValue, detail));
+/// What a caller is told whose order was refused: of a name that cannot be, or is another team's, in SCIM's words.
+fn refused_name(name: Option<&str>, refusal: Refusal) -> Problem {
+    match (name, &refusal) {
+        (
+            Some(name),
+            Refusal::Rule {
+                rule: "R20" | "R23", ..
+            },
+        ) => {
+            let is_possible = check_team_name(name).is_ok();
+            let scim_type = if is_possible {
+                ScimType::Uniqueness
+            } else {
+                ScimType::InvalidValue
+            };
+            Problem::of(scim_type, refusal.to_string())
+        }
+        _ => refused(refusal),
     }
-    let other = directory.team_named(name).filter(|team| Some(*team) != own);
-    if other.is_some() || name.eq_ignore_ascii_case(PUBLIC) {
-        return Err(Problem::of(ScimType::Uniqueness, "there is a team of this name already"));
-    }
-    Ok(())
-}
-
-/// Two requests may have taken the name at once.
-fn taken_meanwhile(scim: &Scim, name: Option<&str>, own: Option<&str>, refusal: Refusal) -> Problem {
-    let free = |name| scim.directory().and_then(|directory| name_is_free(&directory, name, own));
-    name.and_then(|name| free(name).err()).unwrap_or_else(|| refused(refusal))
 }
