@@ -42,7 +42,7 @@ pub use listen::{Address, BindError, Listener, bind};
 pub use management::Management;
 pub use problem::{FieldProblem, ProblemDocument, ProblemMembers};
 pub use routes::{ROUTES, Route};
-pub use scim::{Alarm, EntityId, ScimSettings, scim_routes};
+pub use scim::{Alarm, EntityId, ScimSettings, ScimShared, scim_routes};
 pub use searches::{SearchSettings, SearchTally};
 pub use service::{Ask, Limits, ServeSettings, Service, answer};
 pub use tally::Tally;

@@ -19,7 +19,7 @@ pub use compile::{Compiled, NextError, compile, compile_files, compile_next, loa
 pub use files::{File, FileLimits, Kind, Names, Tree, is_root, read};
 pub use live::{Generation, Live, Pending, Standing, Status, Watching};
 pub use loader::{Event, Loader, LoaderSettings};
+pub use managed::FileChange;
 pub use writer::{
-    AccessDiff, Actor, AuditSettings, Channel, Denied, Done, Expected, FileChange, LevelChange, Order, Refusal,
-    RoleChange, Writer,
+    AccessDiff, Actor, AuditSettings, Channel, Denied, Done, Expected, LevelChange, Order, Refusal, RoleChange, Writer,
 };

@@ -259,6 +259,41 @@ async fn decisions_want_a_token_where_that_is_set() {
 }
 
 #[tokio::test]
+async fn a_token_of_an_account_that_is_deactivated_or_gone_decides_nothing() {
+    let root = Root::bundled();
+    let people = root.read("entities/people.yaml");
+    let theo = "name: Theo Lindqvist, ";
+    assert!(people.contains(theo));
+    root.write(
+        "entities/people.yaml",
+        &people.replace(theo, "name: Theo Lindqvist, active: false, "),
+    );
+    let of = |id| token(root.path(), id, ("user", id), &[Scope::Decide]);
+    let (active, inactive, nobody) = (of("carla@example.com"), of("bo@example.com"), of("nobody@example.com"));
+    // What no directory has is the policies' matter.
+    let other = token(root.path(), "other", ("Robot", "r2"), &[Scope::Decide]);
+    let mut settings = settings();
+    settings.serve.callers.required = true;
+    let sidecar = Sidecar::serve_with(root.path(), &settings).await;
+    let mut client = sidecar.client().await;
+    let body = question(("user", "carla@example.com"), "viewDatastore", ("datastore", "ledger"));
+    for (token, status, words) in [
+        (&active, 200, "decision"),
+        (&other, 200, "decision"),
+        (&inactive, 403, "user `bo@example.com`, is deactivated (R6)"),
+        (&nobody, 403, "user `nobody@example.com`, is not in the directory"),
+    ] {
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", &*format!("Bearer {token}")),
+        ];
+        let answer = client.send("POST", EVALUATION, &headers, body.as_bytes()).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert!(answer.text().contains(words), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_listened_to_without_tokens_that_are_good_and_nobody_elses() {
     let refused = async |root: &Root, words: &str| {
         let started = app::run(Served::Root(root.path().to_owned()), &managed()).await;

@@ -5,6 +5,7 @@ mod dry;
 mod files;
 mod kills;
 mod laws;
+mod others;
 mod rules;
 mod together;
 mod world;

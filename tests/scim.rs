@@ -3,6 +3,12 @@
 mod defects;
 mod differential;
 mod filters;
+mod pages;
 mod patches;
+mod rights;
 mod rows;
+mod secrets;
+mod sizes;
 mod sync;
+mod tokens;
+mod wholes;

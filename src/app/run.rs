@@ -147,7 +147,11 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
     };
     if !management.listeners.is_empty() {
         let writer = loader.as_ref().map(Loader::writer).ok_or(StartError::NothingToChange)?;
-        let scim = serve::scim_routes(live.clone(), writer.clone(), settings.scim.clone(), serving.alarm.clone());
+        let shared = serve::ScimShared {
+            alarm: serving.alarm.clone(),
+            search_time: serving.limits.search_time,
+        };
+        let scim = serve::scim_routes(live.clone(), writer.clone(), settings.scim.clone(), shared);
         management.routes = serve::admin_routes(live.clone(), writer, &serving.limits).merge(scim);
     }
     let server = serve::serve_all(listeners, management, live.clone(), &serving)?;

@@ -1,5 +1,7 @@
 //! Values as clients send them, made what the table says.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -34,13 +36,13 @@ pub(super) fn several(attribute: &'static Attribute, value: Value) -> Result<Vec
         Value::Array(elements) => elements,
         other => vec![other],
     };
-    let mut kept: Vec<Value> = Vec::new();
+    let (mut kept, mut seen) = (Vec::new(), BTreeSet::new());
     for element in elements {
         let Some(element) = one(attribute, element)? else { continue };
         if kept.len() > VALUES_MAX {
             break;
         }
-        if !kept.iter().any(|kept| same(attribute, kept, &element)) {
+        if seen.insert(identity(attribute, &element)) {
             kept.push(element);
         }
     }
@@ -65,25 +67,27 @@ pub(super) fn is_primary(value: &Value) -> bool {
     value.get("primary") == Some(&Value::Bool(true))
 }
 
-/// Whether two values are one, as their parts are compared.
-pub(super) fn same(attribute: &'static Attribute, one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Object(parts), Value::Object(others)) => {
-            parts.len() == others.len() && parts.keys().all(|part| same_part(attribute, part, one, other))
-        }
-        (one, other) => one == other,
-    }
+/// What tells a value from others: it is the same for two that have the same parts, each the same as it is compared.
+pub(super) fn identity(attribute: &'static Attribute, value: &Value) -> String {
+    let Value::Object(parts) = value else { return value.to_string() };
+    let mut names: Vec<&str> = parts.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    key(attribute, value, &names)
 }
 
-/// Whether a part of two values is the same, as it is compared.
-pub(super) fn same_part(attribute: &'static Attribute, part: &str, one: &Value, other: &Value) -> bool {
-    match (one.get(part), other.get(part)) {
-        (Some(Value::String(one)), Some(Value::String(other))) => {
-            let is_exact = attribute.part(part).is_some_and(|part| part.case == Case::Exact);
-            one == other || (!is_exact && fold(one) == fold(other))
-        }
-        (one, other) => one == other,
+/// These parts of a value as they are compared. Each text comes with its length, so that nothing runs together.
+pub(super) fn key(attribute: &'static Attribute, value: &Value, parts: &[&str]) -> String {
+    let mut key = String::new();
+    for name in parts {
+        key.extend([name, " "]);
+        let text = match value.get(name) {
+            Some(Value::String(text)) if attribute.part(name).is_none_or(|part| part.case != Case::Exact) => fold(text),
+            Some(other) => other.to_string(),
+            None => continue,
+        };
+        key.extend([&text.len().to_string(), " ", &text]);
     }
+    key
 }
 
 /// One value, or one element of several.

@@ -5,6 +5,7 @@
 //! team that it made keeps the members that it does not know (R26, R27).
 
 mod alarm;
+mod apart;
 mod call;
 mod entry;
 mod groups;
@@ -14,6 +15,7 @@ mod search;
 mod users;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -29,6 +31,7 @@ use crate::scim::{Problem, Type};
 use crate::store::{Actor, Channel, Done, Expected, Live, Order, Refusal, Standing, Writer};
 
 pub use alarm::Alarm;
+use apart::Apart;
 use call::Call;
 use reply::Reply;
 
@@ -53,14 +56,29 @@ pub struct ScimSettings {
     pub public_url: Option<String>,
 }
 
+/// What directory sync shares with other requests.
+#[derive(Clone, Debug)]
+pub struct ScimShared {
+    /// Whether so many were deactivated that somebody should know.
+    pub alarm: Arc<Alarm>,
+    /// How long a filter may look.
+    pub search_time: Duration,
+}
+
 /// The routes of directory sync, for [`Management`](super::Management): reads from what is live, and writes through the
 /// one writer.
-pub fn scim_routes(live: Arc<Live>, writer: Writer, settings: ScimSettings, alarm: Arc<Alarm>) -> Router {
+///
+/// # Panics
+/// Outside of a Tokio runtime.
+pub fn scim_routes(live: Arc<Live>, writer: Writer, settings: ScimSettings, shared: ScimShared) -> Router {
     let scim = Scim {
         live,
         writer,
         settings,
-        alarm,
+        alarm: shared.alarm,
+        search_time: shared.search_time,
+        searches: Apart::new(),
+        changes: Apart::new(),
     };
     let paths = [SCIM.to_owned(), format!("{SCIM}/"), format!("{SCIM}/{{*path}}")];
     let router = paths.iter().fold(Router::new(), |router, path| router.route(path, any(answer)));
@@ -83,6 +101,11 @@ struct Scim {
     settings: ScimSettings,
     /// Whether so many were deactivated that somebody should know.
     alarm: Arc<Alarm>,
+    search_time: Duration,
+    /// Lists under way.
+    searches: Apart,
+    /// Changes that are being made out.
+    changes: Apart,
 }
 
 impl Scim {

@@ -121,7 +121,11 @@ pub struct Tree {
 
 /// Files as a pass has seen them, by name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen(BTreeMap<Arc<str>, SeenFile>);
+pub(super) struct Seen {
+    files: BTreeMap<Arc<str>, SeenFile>,
+    /// Names in the directories, those of directories and of files that are passed over included.
+    names: usize,
+}
 
 #[derive(Clone, Debug)]
 struct SeenFile {
@@ -150,7 +154,7 @@ pub(super) type Hash = [u8; 32];
 impl Seen {
     /// Lets go of the contents that a snapshot can keep.
     pub(super) fn let_go(&mut self) {
-        for file in self.0.values_mut() {
+        for file in self.files.values_mut() {
             let goes = match &file.content {
                 Content::Held(text) => is_cedars(file.kind, text),
                 Content::Later | Content::Kept => true,
@@ -164,7 +168,7 @@ impl Seen {
     /// Takes a document as it was written just now, or takes it away.
     pub(super) fn put(&mut self, root: &Path, name: &Arc<str>, text: Option<Text>) {
         let Some(text) = text else {
-            self.0.remove(name);
+            self.names -= usize::from(self.files.remove(name).is_some());
             return;
         };
         let path = root.join(&**name);
@@ -172,13 +176,43 @@ impl Seen {
         let file = SeenFile {
             kind: Kind::Entities,
             // What matters is that another look finds another stamp, and so reads it.
-            stamp: Stamp::default(),
+            stamp: Stamp {
+                size: text.content.len() as u64,
+                ..Stamp::default()
+            },
             settled: false,
             hash: Sha256::digest(text.content.as_bytes()).into(),
             real,
             content: Content::Held(text),
         };
-        self.0.insert(name.clone(), file);
+        self.names += usize::from(self.files.insert(name.clone(), file).is_none());
+    }
+
+    /// Why the files could not be read any more once these hold so many bytes, or are gone: the setting that would stand
+    /// against it.
+    pub(super) fn limit_of<'c>(
+        &self,
+        changes: impl Iterator<Item = (&'c str, Option<usize>)>,
+        limits: &FileLimits,
+    ) -> Option<String> {
+        let mut bytes: u64 = self.files.values().map(|file| file.stamp.size).sum();
+        let mut names = self.names;
+        for (name, now) in changes {
+            let before = self.files.get(name);
+            let now = now.map(|now| now as u64);
+            if now.is_some_and(|now| now > limits.file_bytes_max) {
+                return Some(format!("`{name}` would be larger than `limits.file_bytes_max`"));
+            }
+            bytes = bytes.saturating_sub(before.map_or(0, |before| before.stamp.size)) + now.unwrap_or_default();
+            if before.is_none() && now.is_some() {
+                // The file, and perhaps a directory for it.
+                names += 2;
+            }
+        }
+        if bytes > limits.total_bytes_max {
+            return Some("the files would hold more than `limits.total_bytes_max`".to_owned());
+        }
+        (names > limits.files_max).then(|| "there would be more files than `limits.files_max`".to_owned())
     }
 
     /// A hash of names and contents, and of what else was found.
@@ -197,7 +231,7 @@ impl Seen {
 
     /// Names and hashes.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Hash)> {
-        self.0.iter().map(|(name, file)| (name, &file.hash))
+        self.files.iter().map(|(name, file)| (name, &file.hash))
     }
 }
 
@@ -274,7 +308,13 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
     let Some(walked) = walk(root, limits, &mut tree) else {
         return tree;
     };
-    let overlay = tree.read_pending(walked.pending.as_ref(), limits);
+    tree.seen.names = walked.names;
+    // It holds what several files are going to hold.
+    let roomy = FileLimits {
+        file_bytes_max: limits.total_bytes_max.saturating_mul(2),
+        ..*limits
+    };
+    let overlay = tree.read_pending(walked.pending.as_ref(), &roomy);
     let mut total = 0;
     for entry in &walked.entries {
         // What is announced counts, whether or not it is read; a file that is too large has a fault of its own.
@@ -292,7 +332,7 @@ pub(super) fn read_again(root: &Path, limits: &FileLimits, seen_before: &Seen, c
             return tree;
         }
         let begun = SystemTime::now();
-        let seen = seen_before.0.get(&*entry.name);
+        let seen = seen_before.files.get(&*entry.name);
         let seen = seen.filter(|seen| seen.kind == entry.kind && seen.real == entry.real);
         let is_overlaid = overlay.has(&entry.name);
         if let Some(seen) = seen
@@ -397,12 +437,14 @@ impl Tree {
                 self.faults.push(
                     Fault::error(
                         "file-pending",
-                        format!("`{name}` was changed before a change of several files reached it"),
+                        format!(
+                            "`{name}` is neither what it was before a change of several files nor what it is to be"
+                        ),
                     )
                     .in_file(name)
                     .help(format!(
-                        "`{}` says what it was to become: make that change here by hand, or leave it out, and remove \
-                         that file",
+                        "`{}` says what it was to be: make that change here by hand, or leave it out, and remove that \
+                         file; where it names further files, a command or a start of gatepost finishes those first",
                         managed::PENDING
                     )),
                 );
@@ -443,7 +485,7 @@ impl Tree {
                 self.kept.insert(name.clone(), seen.hash);
             }
         }
-        self.seen.0.insert(name, seen);
+        self.seen.files.insert(name, seen);
     }
 
     fn add(&mut self, entry: &Entry, mut seen: SeenFile, content: String, limits: &FileLimits) {
@@ -557,6 +599,7 @@ struct Walk {
     manifest: Option<Entry>,
     /// A change of several files that may not have reached all of them.
     pending: Option<Entry>,
+    names: usize,
 }
 
 /// Lists the files of a root; none if the root itself cannot be looked at.
@@ -573,6 +616,7 @@ fn walk(root: &Path, limits: &FileLimits, tree: &mut Tree) -> Option<Walk> {
     let found = walker.root(root, &mut links);
     let entries = std::mem::take(&mut walker.entries);
     let pending = walker.pending.take();
+    let names = walker.seen;
     for link in links.followed {
         if let (Some(directory), Some(name)) = (link.parent(), link.file_name()) {
             tree.watch(directory.to_owned(), Some(name.to_owned()));
@@ -582,6 +626,7 @@ fn walk(root: &Path, limits: &FileLimits, tree: &mut Tree) -> Option<Walk> {
         entries,
         manifest,
         pending,
+        names,
     })
 }
 

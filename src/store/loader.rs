@@ -21,8 +21,8 @@ use tracing::{error, info, warn};
 use super::compile::{self, Compiled, Grows};
 use super::files::{self, Closely, FileLimits, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
-use super::managed::Mark;
-use super::watch::Watch;
+use super::managed::{Lock, Mark};
+use super::watch::{Own, Watch};
 use super::writer::{AuditSettings, Trail, Waiting, Writer};
 use crate::engine::{Fault, Faults, Options, Progress, Severity, Text};
 
@@ -185,6 +185,12 @@ struct Task {
     looked: Instant,
     /// Events whose turn has not come.
     backlog: VecDeque<Event>,
+    /// Orders that wait for the next look, since somebody has changed files that they touch.
+    held: VecDeque<Box<Waiting>>,
+    /// The lock on the files, where an order is to be tried again before anybody else writes.
+    lock: Option<Lock>,
+    /// What the writer leaves behind, for the watch.
+    own: Own,
     /// Where orders are put on record.
     trail: Trail,
     number: u64,
@@ -202,9 +208,10 @@ impl Task {
         own: Sender<Event>,
     ) -> Self {
         let hinted = Arc::new(AtomicBool::new(false));
+        let left = Own::default();
         let watch = settings.events.then(|| {
             let hinted = hinted.clone();
-            Watch::new(move || {
+            Watch::new(left.clone(), move || {
                 // One hint in the queue is enough.
                 if !hinted.swap(true, Ordering::AcqRel) {
                     let _ = own.send(Event::Hint);
@@ -220,6 +227,9 @@ impl Task {
             mark: Mark::default(),
             looked: Instant::now(),
             backlog: VecDeque::new(),
+            held: VecDeque::new(),
+            lock: None,
+            own: left,
             settings,
             live,
             compile,
@@ -253,6 +263,8 @@ impl Task {
                 let _ = catch_unwind(AssertUnwindSafe(|| self.refuse(faults)));
             }
             self.looked = Instant::now();
+            let held = self.held.drain(..).rev().map(Event::Order);
+            held.for_each(|order| self.backlog.push_front(order));
             look = match self.wait() {
                 Some(look) => look,
                 None => return,
@@ -301,17 +313,24 @@ impl Task {
         Some(Look::Command)
     }
 
-    /// Waits until nobody has touched the files for a while. Orders do not wait for that.
+    /// Waits until nobody has touched the files for a while. Orders do not wait for that, and do not make it longer.
     fn wait_for_quiet(&mut self) -> Option<Look> {
         let since = Instant::now();
+        let mut touched = since;
         while since.elapsed() < self.settings.quiet_max {
-            self.hinted.store(false, Ordering::Release);
-            match self.next(self.settings.quiet) {
-                Ok(Event::Hint) => {}
+            if self.hinted.swap(false, Ordering::AcqRel) {
+                touched = Instant::now();
+            }
+            let left = self.settings.quiet.saturating_sub(touched.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            match self.next(left) {
+                Ok(Event::Hint) => touched = Instant::now(),
                 Ok(Event::Reload) => return self.coalesce(),
                 Ok(Event::Order(order)) => self.carry_out(order),
                 Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
         self.hinted.store(false, Ordering::Release);

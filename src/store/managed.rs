@@ -14,7 +14,9 @@ use std::path::{Component, Path};
 use sha2::{Digest, Sha256};
 
 pub(super) use lock::{Lock, Mark};
-pub(super) use pending::{Change, Committed, Pending, Stands, commit, finish};
+pub use pending::FileChange;
+pub(super) use pending::{Committed, Pending, Stands, commit, finish};
+pub(super) use replace::{content, make_directory, sync, take_after};
 pub(super) use shard::{edit, entry, retire};
 
 use super::files::Hash;

@@ -1,7 +1,7 @@
 //! Events of the file system, as hints to look.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +20,47 @@ pub(super) struct Watch {
 /// What the watcher's own thread needs.
 struct Shared {
     watched: Mutex<HashMap<PathBuf, Watched>>,
+    own: Own,
     hint: Box<dyn Fn() + Send + Sync>,
+}
+
+/// Files that gatepost wrote itself, and how it left them; none if it removed them. An event of such a file tells
+/// nothing new as long as the file is so, and a flow of commands is not to look like somebody who is not done yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Own(Arc<Mutex<HashMap<PathBuf, Option<Left>>>>);
+
+/// Device, inode, size and time of change of a file. A rename changes none of it.
+type Left = (u64, u64, u64, i64, i64);
+
+impl Own {
+    /// Says how a file is going to be left, before it is.
+    pub(super) fn leave(&self, path: &Path, metadata: Option<&Metadata>) {
+        self.files().insert(path.to_owned(), metadata.map(left));
+    }
+
+    /// Whether a file is as it was left.
+    fn is_left(&self, path: &Path) -> bool {
+        let Some(known) = self.files().get(path).copied() else { return false };
+        match (fs::symlink_metadata(path), known) {
+            (Ok(now), Some(known)) => left(&now) == known,
+            (Err(error), None) => error.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Option<Left>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn left(metadata: &Metadata) -> Left {
+    (
+        metadata.dev(),
+        metadata.ino(),
+        metadata.size(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+    )
 }
 
 /// A directory that is watched.
@@ -31,12 +71,13 @@ struct Watched {
 }
 
 impl Watch {
-    /// Nothing is watched yet; `hint` will be called from another thread for each event.
-    pub(super) fn new(hint: impl Fn() + Send + Sync + 'static) -> Self {
+    /// Nothing is watched yet; `hint` will be called from another thread for each event that is not of what gatepost left.
+    pub(super) fn new(own: Own, hint: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             watcher: None,
             shared: Arc::new(Shared {
                 watched: Mutex::default(),
+                own,
                 hint: Box::new(hint),
             }),
         }
@@ -135,7 +176,7 @@ impl Shared {
             let in_parent = path.parent().zip(path.file_name());
             matters |= of_itself
                 || in_parent.is_some_and(|(parent, name)| {
-                    watched.get(parent).is_none_or(|directory| directory.names.has(name))
+                    watched.get(parent).is_none_or(|directory| directory.names.has(name)) && !self.own.is_left(path)
                 });
         }
         matters

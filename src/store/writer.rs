@@ -12,6 +12,7 @@ mod told;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Instant;
 
 use serde_json::Value as Json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -23,6 +24,7 @@ pub(super) use audit::{Line, Outcome, Trail};
 pub(super) use batch::{Applied, Batch, Refused};
 
 use super::loader::Event;
+use super::managed::FileChange;
 use crate::directory::{Command, Key, Permission, Role};
 use crate::engine::Faults;
 
@@ -107,17 +109,6 @@ pub struct Done {
     pub files: Vec<FileChange>,
     /// Whose access changes: of dry runs only.
     pub access: Option<AccessDiff>,
-}
-
-/// A file before and after.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileChange {
-    /// Its path below the root.
-    pub name: Arc<str>,
-    /// What it held. None if there was no such file.
-    pub before: Option<Arc<str>>,
-    /// What it holds now. None if there is no such file any more.
-    pub after: Option<Arc<str>>,
 }
 
 /// Whose access a change changes.
@@ -276,6 +267,8 @@ pub struct Waiting {
     pub(super) order: Order,
     /// How often its turn came, and the files had changed.
     pub(super) tries: u32,
+    /// Since when another process writes, which it waits for.
+    pub(super) locked_out: Option<Instant>,
     answer: oneshot::Sender<Result<Done, Refusal>>,
     _place: OwnedSemaphorePermit,
 }
@@ -321,6 +314,7 @@ impl Writer {
         let waiting = Waiting {
             order,
             tries: 0,
+            locked_out: None,
             answer,
             _place: place,
         };

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 
 use gatepost::directory::{Kind, Members, Patch};
 use gatepost::store::{FileChange, Refusal};
@@ -177,4 +178,45 @@ fn a_change_that_reached_some_of_its_files_counts_as_made() {
         "{:?}",
         tree.faults
     );
+}
+
+#[test]
+fn what_could_not_be_read_again_is_not_written() {
+    let held = |root: &Path| -> u64 {
+        let of = |directory: &str| fs::read_dir(root.join(directory)).expect("a directory");
+        let others = of("schema").chain(of("policies")).map(|entry| entry.expect("an entry").metadata());
+        let entities = files(root).values().map(|content| content.len() as u64).sum::<u64>();
+        others.map(|metadata| metadata.expect("a file").len()).sum::<u64>() + entities
+    };
+    let robot = |number: usize| create(Kind::ServiceUser, &format!("robot-{number}"), Patch::default());
+    let world = World::on(Root::bundled(), |settings| {
+        settings.limits.total_bytes_max = held(&settings.root) + 1_000;
+    });
+    let limit = held(world.root.path()) + 1_000;
+    let refused = (0..100)
+        .find_map(|number| world.admin(robot(number)).err())
+        .expect("a full root")
+        .to_string();
+    assert!(refused.contains("`limits.total_bytes_max`"), "{refused}");
+    assert!(held(world.root.path()) <= limit);
+    // There is still room for a word.
+    let active = Patch {
+        active: Some(false),
+        ..Patch::default()
+    };
+    world.admin(change(Kind::User, "carla@example.com", active)).expect("deactivated");
+    world.check_files();
+
+    let world = World::on(Root::bundled(), |settings| settings.limits.file_bytes_max = 10_000);
+    let long = described(&"x".repeat(9_000));
+    let refused = world.admin(change(Kind::Team, "sales", long)).expect_err("a refusal").to_string();
+    assert!(refused.contains("`limits.file_bytes_max`"), "{refused}");
+
+    let world = World::on(Root::bundled(), |settings| settings.limits.files_max = 40);
+    let refused = (0..100)
+        .find_map(|number| world.admin(robot(number)).err())
+        .expect("a full root")
+        .to_string();
+    assert!(refused.contains("`limits.files_max`"), "{refused}");
+    world.check_files();
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gatepost::directory::{Command, Directory, Key, Kind, Patch};
 use gatepost::engine::Query;
@@ -32,7 +33,9 @@ impl World {
         settle(&mut settings);
         let live = Arc::new(Live::default());
         let loader = Loader::start(settings, live.clone()).expect("a loader");
+        let begun = Instant::now();
         while live.current().is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", live.status().pending);
             std::thread::yield_now();
         }
         Self {

@@ -1,7 +1,5 @@
 //! What other servers got wrong: each as a test of ours, with the decision asked afterwards where there is one.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::sync::{GROUP, Provider, Sync, USER};
@@ -42,7 +40,7 @@ async fn a_member_that_is_removed_is_out_each_time() {
     let id = provider.group("Engineering", &[&a, &b]).await;
     sync.let_engineer(&id).await;
     let group = format!("/Groups/{id}");
-    for _ in 0..rounds(10) {
+    for _ in 0..rounds(100) {
         let remove = json!([{"op": "remove", "path": format!("members[value eq \"{a}\"]")}]);
         assert_eq!(provider.patch(&group, remove).await, 204);
         assert!(!sync.is_engineer("a@example.com").await && sync.is_engineer("b@example.com").await);
@@ -337,50 +335,6 @@ async fn a_filter_that_is_none_shows_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_have_each_resource_once() {
-    let sync = Sync::start().await;
-    let provider = &mut sync.provider().await;
-    let mut made = BTreeSet::new();
-    for number in 0..7 {
-        made.insert(provider.user(&format!("u{number}@example.com")).await);
-    }
-    for (query, start, shown) in [
-        ("startIndex=0&count=3", 1, 3),
-        ("startIndex=-1&count=3", 1, 3),
-        ("startIndex=6&count=3", 6, 2),
-        ("startIndex=8", 8, 0),
-        ("startIndex=99999999999999999999999", usize::MAX, 0),
-        ("count=0", 1, 0),
-        ("count=-1", 1, 0),
-        ("count=1000000000", 1, 7),
-        ("", 1, 7),
-    ] {
-        let list = provider.get(&format!("/Users?{query}")).await;
-        assert_eq!(list["totalResults"], 7, "{query}");
-        assert_eq!(
-            (&list["itemsPerPage"], list["Resources"].as_array().map(Vec::len)),
-            (&json!(shown), Some(shown)),
-            "{query}"
-        );
-        if start != usize::MAX {
-            assert_eq!(list["startIndex"], start, "{query}");
-        }
-    }
-    let mut seen = BTreeSet::new();
-    for start in [1, 3, 5, 7] {
-        let list = provider.get(&format!("/Users?startIndex={start}&count=2&attributes=userName")).await;
-        seen.extend(
-            list["Resources"]
-                .as_array()
-                .expect("a list")
-                .iter()
-                .map(|user| user["id"].as_str().expect("an id").to_owned()),
-        );
-    }
-    assert_eq!(seen, made);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn twins_are_refused_however_many_come_at_once() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;
@@ -550,56 +504,6 @@ async fn a_request_that_comes_again_makes_no_second_one() {
     assert_eq!(provider.ask("POST", "/Groups", &group, 409).await["scimType"], "uniqueness");
     assert_eq!(provider.get("/Users").await["totalResults"], 1);
     assert_eq!(provider.get("/Groups").await["totalResults"], 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_kept_nowhere() {
-    let sync = Sync::start().await;
-    let provider = &mut sync.provider().await;
-    let canary = "canary-3b1f9a";
-    let user = json!({"userName": "a@example.com", "password": canary, "PASSWORD2": canary});
-    let user = provider.ask("POST", "/Users", &user, 201).await;
-    let path = format!("/Users/{}", user["id"].as_str().expect("an id"));
-    assert_eq!(
-        provider
-            .patch(&path, json!([{"op": "replace", "path": "password", "value": canary}]))
-            .await,
-        200
-    );
-    assert_eq!(
-        provider.patch(&path, json!([{"op": "add", "value": {"password": canary}}])).await,
-        200
-    );
-    provider
-        .ask("PUT", &path, &json!({"userName": "a@example.com", "password": canary}), 200)
-        .await;
-    assert!(!provider.get(&path).await.to_string().contains(canary) && !user.to_string().contains(canary));
-    assert!(!sync.written().contains(canary));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_much_is_refused_at_once() {
-    let sync = Sync::start().await;
-    let provider = &mut sync.provider().await;
-    let id = provider.user("a@example.com").await;
-    let path = format!("/Users/{id}");
-    let operation = r#"{"op":"add","path":"title","value":"x"}"#;
-    let many = format!("{{\"Operations\":[{}]}}", vec![operation; 100_000].join(","));
-    assert_eq!(provider.send("PATCH", &path, &many).await.status, 413);
-    let deep = format!(
-        "{{\"Operations\":[{{\"op\":\"add\",\"value\":{}1{}}}]}}",
-        "[".repeat(100_000),
-        "]".repeat(100_000)
-    );
-    assert_eq!(provider.send("PATCH", &path, &deep).await.status, 400);
-    let filter = format!("{{\"filter\":\"{}title pr{}\"}}", "(".repeat(100_000), ")".repeat(100_000));
-    assert_eq!(provider.send("POST", "/Users/.search", &filter).await.status, 400);
-    let filter = json!({"filter": vec!["title pr"; 1_000].join(" and ")}).to_string();
-    assert_eq!(provider.send("POST", "/Users/.search", &filter).await.status, 400);
-    let large = format!("{{\"userName\":\"{}\"}}", "x".repeat(10 << 20));
-    let mut other = sync.provider().await;
-    assert_eq!(other.send("POST", "/Users", &large).await.status, 413);
-    assert_eq!(provider.get("/Users").await["totalResults"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,8 +41,18 @@ const KINDS: &[(&str, fn(&Seen) -> bool)] = &[
     (
         "a value with the `value` and `type` of another is that one, with more known of it",
         |seen| {
-            let adds = seen.operations.iter().any(|operation| operation.verb == Verb::Add);
-            adds && differing(seen).is_some_and(|(ours, theirs)| is_merged(&merged(&ours), &merged(&theirs)))
+            let Some(added) = seen.operations.iter().position(|operation| operation.verb == Verb::Add) else {
+                return false;
+            };
+            // Of one value and of two others meet a filter that comes later.
+            let is_told_apart = |(name, _): &(String, Vec<Value>)| {
+                let is_filter = |path: &String| path.starts_with(&format!("{name}["));
+                seen.operations.iter().skip(added).any(|later| later.path.as_ref().is_some_and(is_filter))
+            };
+            differing(seen).is_some_and(|(ours, theirs)| {
+                let (one, other) = (merged(&ours), merged(&theirs));
+                is_merged(&one, &other) || (ours.iter().all(is_told_apart) && one.keys().eq(other.keys()))
+            })
         },
     ),
     ("a `remove` with values goes by their `value` and `type`", |seen| {
@@ -68,9 +78,25 @@ const KINDS: &[(&str, fn(&Seen) -> bool)] = &[
             part.contains("].").then(|| name.to_owned())
         };
         let named: Vec<String> = seen.operations.iter().filter_map(of).collect();
-        follows(seen, &named.iter().collect::<Vec<_>>())
+        follows(seen, &named.iter().collect::<Vec<_>>()) || is_revived(seen)
     }),
 ];
+
+/// Whether theirs has values that an earlier request left without parts, and that this one wrote a part of again.
+fn is_revived(seen: &Seen) -> bool {
+    let written = |operation: &Operation| {
+        let (name, part) = operation.path.as_ref()?.split_once('[')?;
+        let (_, part) = part.split_once("].")?;
+        Some((name.to_owned(), json!({(part): operation.value})))
+    };
+    let written: Vec<(String, Value)> = seen.operations.iter().filter_map(written).collect();
+    differing(seen).is_some_and(|(ours, theirs)| {
+        ours.iter().zip(&theirs).all(|((name, ours), (_, theirs))| {
+            let is_new = |value: &&Value| !written.iter().any(|(of, new)| of == name && new == *value);
+            theirs.iter().filter(is_new).eq(ours) && theirs.len() > ours.len()
+        })
+    })
+}
 
 /// Whether the difference is one of these attributes, or follows from it: a later operation finds no value there, or
 /// makes one.
@@ -110,10 +136,11 @@ fn merged(values: &Values) -> Merged {
     let mut merged = Merged::new();
     for (name, value) in values.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value))) {
         let text = |part: &str| value[part].to_string().to_lowercase();
+        let parts = value.as_object().into_iter().flatten();
         let key = if value.get("value").is_some() {
             text("value")
         } else {
-            value.to_string()
+            format!("{:?}", parts.collect::<BTreeMap<_, _>>())
         };
         let parts = value.as_object().into_iter().flatten().filter(|(part, _)| *part != "value");
         let known = merged.entry((name.clone(), key)).or_default();

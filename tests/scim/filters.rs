@@ -4,6 +4,8 @@ use gatepost::scim::{Filter, ScimType, Type};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use crate::support::rounds;
+
 fn person() -> Map<String, Value> {
     let person = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
@@ -354,7 +356,7 @@ mod naive {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(rounds(2_000).max(2_000) as u32))]
 
     #[test]
     fn a_filter_that_is_printed_reads_as_itself(text in filters()) {

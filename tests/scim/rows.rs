@@ -257,37 +257,6 @@ async fn entra_is_answered_as_it_wants() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_has_no_good_token_gets_nowhere() {
-    let sync = Sync::start().await;
-    let provider = &mut sync.provider().await;
-    let uid = provider.user("a@example.com").await;
-    let good = provider.token.clone();
-    // 25: a missing token, an unknown one, and one for other things.
-    for (token, status) in [
-        ("", 401),
-        ("gatepost_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 401),
-        (&sync.other_token, 403),
-    ] {
-        provider.token = token.to_owned();
-        for (method, path) in [
-            ("GET", "/Users".to_owned()),
-            ("GET", "/ServiceProviderConfig".to_owned()),
-            ("GET", "/nothing".to_owned()),
-            ("POST", "/Users".to_owned()),
-            ("DELETE", format!("/Users/{uid}")),
-        ] {
-            let answer = provider.send(method, &path, "").await;
-            assert_eq!(answer.status, status, "{method} {path}");
-            assert_eq!(answer.json()["status"], status.to_string());
-        }
-    }
-    provider.token = good;
-    assert_eq!(provider.get("/Users").await["totalResults"], 1);
-    // Nothing of it is on the listener of decisions.
-    assert_eq!(sync.sidecar.client().await.get("/scim/v2/Users").await.status, 404);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn others_are_answered_as_they_are_said_to_want() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;

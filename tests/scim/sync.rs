@@ -4,6 +4,7 @@
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use gatepost::app::{Settings, TOKENS_FILE};
 use gatepost::callers::{Callers, Principal, Scope};
@@ -103,29 +104,30 @@ impl Sync {
 
     /// All files of the directory, as one text.
     pub fn entities(&self) -> String {
-        self.below("entities")
+        text_below(&self.root.path().join("entities"))
     }
 
     /// Everything that is written in the root, the audit trail too, as one text.
     pub fn written(&self) -> String {
-        self.below("")
+        text_below(self.root.path())
     }
+}
 
-    fn below(&self, name: &str) -> String {
-        let mut text = String::new();
-        let mut directories = vec![self.root.path().join(name)];
-        while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory).expect("a directory") {
-                let path = entry.expect("an entry").path();
-                if path.is_dir() {
-                    directories.push(path);
-                } else {
-                    text.push_str(&String::from_utf8_lossy(&fs::read(path).expect("a file")));
-                }
+/// All files below a directory, as one text.
+pub fn text_below(directory: &Path) -> String {
+    let mut text = String::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                text.push_str(&String::from_utf8_lossy(&fs::read(path).expect("a file")));
             }
         }
-        text
     }
+    text
 }
 
 /// An identity provider on one connection.

@@ -256,7 +256,15 @@ impl<'a> Changing<'a> {
                 dry_run: true,
                 ..self.manner.clone()
             };
-            let preview = self.place.order(command, &look)?;
+            let preview = match self.place.order(command, &look) {
+                // It is refused once more, and that is on record; unless somebody has changed something meanwhile.
+                Err(Failed::Refused(_)) => {
+                    let read = self.place.revision().map(str::to_owned);
+                    self.manner.if_revision = self.manner.if_revision.take().or(read);
+                    self.place.order(command, &self.manner)?
+                }
+                preview => preview?,
+            };
             if let Some(access) = preview.access.as_ref().filter(|access| confirm::is_wide(access)) {
                 self.ask(&preview, access)?;
             }

@@ -1,5 +1,7 @@
 //! Operations on the values of one attribute.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 use super::Verb;
@@ -8,7 +10,10 @@ use crate::scim::filter::Filter;
 use crate::scim::path::Place;
 use crate::scim::problem::{Problem, ScimType};
 use crate::scim::resource::Resource;
-use crate::scim::value::{check_values, is_primary, one, same, same_part, several};
+use crate::scim::value::{check_values, identity, is_primary, key, one, several};
+
+/// What should come once among the values of an attribute (RFC 7643, section 2.4).
+const PAIR: &[&str] = &["type", "value"];
 
 /// One value: replaced, or for a complex one with its other parts left as they are.
 pub(super) fn write_one(
@@ -60,43 +65,66 @@ pub(super) fn write_several(
     let mut marked = None;
     match verb {
         Verb::Replace => values = new,
-        Verb::Remove => values.retain(|value| !new.iter().any(|unwanted| names(attribute, unwanted, value))),
-        Verb::Add => {
-            for value in new {
-                let is_primary = is_primary(&value);
-                let at = add(attribute, &mut values, value);
-                marked = is_primary.then_some(at).or(marked);
-            }
-        }
+        Verb::Remove => remove(attribute, &mut values, &new),
+        Verb::Add => marked = add(attribute, &mut values, new),
     }
     home.insert(attribute.name.to_owned(), Value::Array(values));
     settle(home, attribute, marked)
 }
 
-/// Adds a value, to what is known of the one with its `value` and `type` if there is one (RFC 7643, section 2.4); where it
-/// stands then.
-fn add(attribute: &'static Attribute, values: &mut Vec<Value>, new: Value) -> usize {
-    if let Some(at) = values.iter().position(|old| same(attribute, old, &new)) {
-        return at;
+/// Adds values, each to what is known of the one with its `value` and `type` if there is one (RFC 7643, section 2.4); where
+/// the last one stands that is preferred.
+fn add(attribute: &'static Attribute, values: &mut Vec<Value>, new: Vec<Value>) -> Option<usize> {
+    let (mut whole, mut known) = (BTreeMap::new(), BTreeMap::new());
+    for (at, value) in values.iter().enumerate() {
+        whole.entry(identity(attribute, value)).or_insert(at);
+        known.entry(key(attribute, value, PAIR)).or_insert(at);
     }
-    let is_it = |old: &Value| ["value", "type"].iter().all(|part| same_part(attribute, part, old, &new));
-    let known = new.get("value").and_then(|_| values.iter().position(is_it));
-    match (known.and_then(|at| values.get_mut(at)), new) {
-        (Some(Value::Object(old)), Value::Object(new)) => old.extend(new),
-        (_, new) => values.push(new),
+    let mut marked = None;
+    for value in new {
+        let is_primary = is_primary(&value);
+        let (identity_of, pair) = (identity(attribute, &value), key(attribute, &value, PAIR));
+        let other = known.get(&pair).copied().filter(|_| value.get("value").is_some());
+        let at = match (
+            whole.get(&identity_of),
+            other.and_then(|at| Some((at, values.get_mut(at)?))),
+            value,
+        ) {
+            (Some(at), ..) => *at,
+            (None, Some((at, old)), Value::Object(more)) => {
+                whole.remove(&identity(attribute, old));
+                if let Value::Object(old) = &mut *old {
+                    old.extend(more);
+                }
+                whole.entry(identity(attribute, old)).or_insert(at);
+                at
+            }
+            (None, _, value) => {
+                let at = values.len();
+                values.push(value);
+                whole.insert(identity_of, at);
+                known.entry(pair).or_insert(at);
+                at
+            }
+        };
+        marked = is_primary.then_some(at).or(marked);
     }
-    known.unwrap_or(values.len() - 1)
+    marked
 }
 
-/// Whether a value of a `remove` means this one: by its `value`, and its `type` if it has one; without a `value`, by all
-/// of its parts.
-fn names(attribute: &'static Attribute, unwanted: &Value, value: &Value) -> bool {
-    let Value::Object(parts) = unwanted else { return unwanted == value };
-    let is_known = parts.contains_key("value");
-    parts
-        .keys()
-        .filter(|name| !is_known || matches!(name.as_str(), "value" | "type"))
-        .all(|name| same_part(attribute, name, unwanted, value))
+/// Takes away the values that are named: by their `value`, and their `type` if it is said; without a `value`, by all parts.
+fn remove(attribute: &'static Attribute, values: &mut Vec<Value>, unwanted: &[Value]) {
+    let mut keys: BTreeMap<Vec<&str>, BTreeSet<String>> = BTreeMap::new();
+    for value in unwanted {
+        let Value::Object(parts) = value else { continue };
+        let is_known = parts.contains_key("value");
+        let names = parts.keys().map(String::as_str).filter(|name| !is_known || PAIR.contains(name));
+        let mut names: Vec<&str> = names.collect();
+        names.sort_unstable();
+        let key = key(attribute, value, &names);
+        keys.entry(names).or_default().insert(key);
+    }
+    values.retain(|value| !keys.iter().any(|(names, keys)| keys.contains(&key(attribute, value, names))));
 }
 
 /// An operation on the values that meet a filter.
@@ -183,15 +211,10 @@ pub(super) fn settle(home: &mut Resource, attribute: &'static Attribute, marked:
             }
         }
     }
-    let mut kept: Vec<Value> = Vec::with_capacity(values.len());
-    for value in values.drain(..) {
-        if value.as_object().is_none_or(|parts| !parts.is_empty())
-            && !kept.iter().any(|kept| same(attribute, kept, &value))
-        {
-            kept.push(value);
-        }
-    }
-    *values = kept;
+    let mut seen = BTreeSet::new();
+    values.retain(|value| {
+        value.as_object().is_none_or(|parts| !parts.is_empty()) && seen.insert(identity(attribute, value))
+    });
     check_values(attribute, values)?;
     if values.is_empty() {
         home.shift_remove(attribute.name);

@@ -1,5 +1,7 @@
 //! Lists of users and groups.
 
+use std::time::{Duration, Instant};
+
 use hyper::StatusCode;
 use serde_json::{Map, Value};
 
@@ -8,24 +10,25 @@ use super::entry::{kept, kind_of, shown};
 use super::reply::Reply;
 use super::{Call, Scim};
 use crate::directory::{Directory, Kind, fold};
-use crate::scim::{Comparison, Filter, Literal, Operator, Place, Problem, Selection, Test, Type, list};
-
-/// Entries that are looked at before others have their turn.
-const AT_ONCE: usize = 256;
+use crate::scim::{Comparison, Filter, Literal, Operator, Place, Problem, ScimType, Selection, Test, Type, list};
 
 /// A page of the resources that meet a filter, in the order of their ids, which never change.
 pub(super) async fn search(scim: &Scim, call: &Call, kind: Type, asked: Asked) -> Result<Reply, Problem> {
-    let directory = scim.directory()?;
-    let base = scim.base(call);
+    let (directory, base, time_max) = (scim.directory()?, scim.base(call), scim.search_time);
+    let listed = scim.searches.run(move || page(&directory, &base, kind, &asked, time_max));
+    Ok(Reply::new(StatusCode::OK, listed.await??))
+}
+
+fn page(directory: &Directory, base: &str, kind: Type, asked: &Asked, time_max: Duration) -> Result<Value, Problem> {
     let filter = asked.filter.as_deref().map(|text| Filter::read(kind, text)).transpose()?;
     let found = match &filter {
-        Some(filter) => find(&directory, kind, filter).await,
-        None => all(&directory, kind),
+        Some(filter) => find(directory, kind, filter, time_max)?,
+        None => all(directory, kind),
     };
     let shown = found.iter().skip(asked.page.skipped()).take(asked.page.count);
-    let shown = shown.filter_map(|id| shown_of(&directory, &base, kind, id, &asked.selection));
+    let shown = shown.filter_map(|id| shown_of(directory, base, kind, id, &asked.selection));
     let resources = shown.collect();
-    Ok(Reply::new(StatusCode::OK, list(found.len(), asked.page, resources)))
+    Ok(list(found.len(), asked.page, resources))
 }
 
 fn shown_of(directory: &Directory, base: &str, kind: Type, id: &str, selection: &Selection) -> Option<Value> {
@@ -36,19 +39,27 @@ fn all(directory: &Directory, kind: Type) -> Vec<&str> {
     directory.scim_entries(kind_of(kind)).map(|(_, id)| id).collect()
 }
 
-async fn find<'d>(directory: &'d Directory, kind: Type, filter: &Filter) -> Vec<&'d str> {
+/// Those that meet a filter, if they are found in time: a part of them would be taken for all.
+fn find<'d>(
+    directory: &'d Directory,
+    kind: Type,
+    filter: &Filter,
+    time_max: Duration,
+) -> Result<Vec<&'d str>, Problem> {
+    let begun = Instant::now();
     let candidates = indexed(directory, kind, filter).unwrap_or_else(|| all(directory, kind));
     let sight = Sight::of(kind, filter);
     let mut found = Vec::new();
-    for (number, id) in candidates.into_iter().enumerate() {
-        if number % AT_ONCE == AT_ONCE - 1 {
-            tokio::task::yield_now().await;
+    for id in candidates {
+        if begun.elapsed() > time_max {
+            let detail = "the filter takes too long: filter by `id`, `userName` or `externalId`, or test less";
+            return Err(Problem::of(ScimType::TooMany, detail));
         }
         if sight.holds(directory, kind, id, filter) {
             found.push(id);
         }
     }
-    found
+    Ok(found)
 }
 
 /// Those that an index finds, where the filter says which can be meant at all.

@@ -1,5 +1,6 @@
 //! Users.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::StatusCode;
@@ -35,7 +36,7 @@ pub(super) async fn create(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
 
 pub(super) async fn replace(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
     let body = read_user(call.json()?)?;
-    let replaced = |before: &Resource| {
+    let replaced = move |before: &Resource| {
         let mut user = body.clone();
         // Whoever says nothing of it neither deactivates nor reactivates anybody.
         if let (None, Some(active)) = (user.get("active"), before.get("active")) {
@@ -43,13 +44,19 @@ pub(super) async fn replace(scim: &Scim, call: &Call, uuid: &str) -> Result<Repl
         }
         Ok(user)
     };
-    change(scim, call, uuid, &replaced).await?;
+    change(scim, call, uuid, Arc::new(replaced)).await?;
     scim.show(call, Type::User, uuid, StatusCode::OK)
 }
 
 pub(super) async fn patch(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
     let operations = operations(call.json()?)?;
-    change(scim, call, uuid, &|before| patch_user(before, &operations)).await?;
+    change(
+        scim,
+        call,
+        uuid,
+        Arc::new(move |before: &Resource| patch_user(before, &operations)),
+    )
+    .await?;
     scim.show(call, Type::User, uuid, StatusCode::OK)
 }
 
@@ -61,13 +68,11 @@ pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply
     Ok(Reply::empty())
 }
 
+/// Makes of a user what a request asks for.
+type Making = dyn Fn(&Resource) -> Result<Resource, Problem> + Send + Sync;
+
 /// Changes a user to what `make` makes of it. Where somebody else came first, it is made again.
-async fn change(
-    scim: &Scim,
-    call: &Call,
-    uuid: &str,
-    make: &(dyn Fn(&Resource) -> Result<Resource, Problem> + Sync),
-) -> Result<(), Problem> {
+async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;
         let key = Key::new(Kind::User, scim.find(&directory, Type::User, uuid)?);
@@ -77,7 +82,8 @@ async fn change(
             return Err(Problem::new(404, "there is no such user"));
         };
         let before = attributes(account, scim_part);
-        let after = make(&before)?;
+        let (make, start) = (make.clone(), before.clone());
+        let after = scim.changes.run(move || make(&start)).await??;
         let created = scim_part.get("created").and_then(Value::as_str).unwrap_or_default();
         let Some(patch) = difference(scim, &key, account, (&before, &after), (uuid, created))? else {
             return Ok(());

@@ -1,25 +1,32 @@
 //! The loader's part as the writer: orders are decided, written and published, as many together as wait.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
 use super::{Event, Last, Look, Task};
-use crate::directory::DocumentChange;
+use crate::directory::{Command, DocumentChange};
 use crate::engine::{Faults, Text};
 use crate::store::compile::{self, Compiled, Grows, NextError};
 use crate::store::files::{self, Closely, File, Kind, Seen};
 use crate::store::live::Generation;
-use crate::store::managed::{self, Committed, Lock, Mark};
+use crate::store::managed::{self, Committed, FileChange, Lock, Mark};
 use crate::store::manifest;
-use crate::store::writer::{Applied, Batch, Done, FileChange, Line, Outcome, Refusal, Refused, Waiting, compare};
+use crate::store::writer::{Applied, Batch, Done, Line, Outcome, Refusal, Refused, Waiting, compare};
 
 /// How many orders go live together at most.
 const TOGETHER_MAX: usize = 256;
+
+/// Which part of all bytes is kept for what creates nothing.
+const ROOM_LEFT: u64 = 64;
+
+/// How long another process may take with its change, and for how long the loader waits for that before it looks at files
+/// again: two processes that take turns are not to wait for quiet each time.
+const LOCKED_MAX: Duration = Duration::from_secs(10);
+const LOCKED_TURN: Duration = Duration::from_millis(500);
 
 /// How often an order is begun again because files that it touches were changed by others.
 const TRIES_MAX: u32 = 5;
@@ -38,9 +45,16 @@ impl Taken {
 
 /// Why a change was not written.
 enum NotWritten {
-    /// Somebody else has changed a file that it touches: the root has to be looked at first.
+    /// Another process is writing.
+    Locked,
+    /// Another process of gatepost has written meanwhile. Its changes are whole, so the root is looked at at once; nobody
+    /// else writes before this has been tried again.
+    Behind(Lock),
+    /// Somebody has changed a file that it touches, and may not be done: the root is looked at once it is quiet.
     Overtaken,
     Refused(Refusal),
+    /// The same, and the audit trail says so already.
+    Failed(Refusal),
 }
 
 impl Task {
@@ -56,6 +70,7 @@ impl Task {
         while !waiting.is_empty() {
             self.turn(&mut waiting);
         }
+        self.lock = None;
     }
 
     /// Carries out orders from the front, as far as they can go together.
@@ -63,12 +78,7 @@ impl Task {
         let started = Instant::now();
         let live = match self.ready() {
             Ok(live) => live,
-            Err(refusal) => {
-                for order in waiting.drain(..) {
-                    order.answer(Err(refusal.clone()));
-                }
-                return;
-            }
+            Err(refusal) => return self.turn_away(waiting.drain(..), &refusal),
         };
         let mut batch = Batch::on(&live);
         let mut taken = Vec::new();
@@ -87,7 +97,8 @@ impl Task {
         if batch.files().len() == 0 {
             return self.answer(taken, &live, None);
         }
-        let compiled = match self.compile_batch(&live, &batch) {
+        let creates = taken.iter().any(|one| matches!(one.waiting.order.command, Command::Create { .. }));
+        let compiled = match self.fits(&batch, creates).and_then(|()| self.compile_batch(&live, &batch)) {
             Ok(compiled) => compiled,
             Err(refusal) => return self.one_by_one(taken, &live, &refusal),
         };
@@ -101,24 +112,85 @@ impl Task {
                 self.publish(compiled, rehearsed, started);
                 self.answer(taken, &live, None);
             }
-            Err(NotWritten::Overtaken) => {
-                self.look(Look::Hint);
-                for Taken { waiting: mut order, .. } in taken.into_iter().rev() {
-                    order.tries += 1;
-                    if order.tries < TRIES_MAX {
-                        waiting.push_front(order);
-                    } else {
-                        order.answer(Err(Refusal::Io("its files are changed by others again and again".to_owned())));
-                    }
+            Err(NotWritten::Locked) => {
+                let is_over = |order: &Waiting| order.locked_out.is_some_and(|since| since.elapsed() >= LOCKED_MAX);
+                let (over, mut again): (Vec<_>, Vec<_>) =
+                    taken.into_iter().map(|taken| taken.waiting).partition(is_over);
+                let refusal =
+                    Refusal::Io(format!("another process has been writing for {} seconds", LOCKED_MAX.as_secs()));
+                self.turn_away(over.into_iter(), &refusal);
+                for order in &mut again {
+                    order.locked_out.get_or_insert(started);
                 }
+                self.hold(again);
             }
-            Err(NotWritten::Refused(refusal)) => {
+            Err(NotWritten::Behind(lock)) => {
+                self.lock = Some(lock);
+                self.look(Look::Hint);
+                let again = self.again(taken);
+                again.into_iter().rev().for_each(|order| waiting.push_front(order));
+            }
+            Err(NotWritten::Overtaken) => {
+                let again = self.again(taken);
+                self.hold(again);
+            }
+            Err(NotWritten::Refused(refusal)) => self.answer(refuse_changes(taken, &refusal), &live, None),
+            Err(NotWritten::Failed(refusal)) => {
                 let (failed, others): (Vec<Taken>, Vec<Taken>) = taken.into_iter().partition(Taken::changes);
                 self.answer(others, &live, None);
                 for one in failed {
                     one.waiting.answer(Err(refusal.clone()));
                 }
             }
+        }
+    }
+
+    /// Keeps orders until the files have been looked at.
+    fn hold(&mut self, orders: Vec<Waiting>) {
+        self.held.extend(orders.into_iter().map(Box::new));
+        self.backlog.push_front(Event::Hint);
+    }
+
+    /// Those of some orders that are tried again; the others are refused.
+    fn again(&self, taken: Vec<Taken>) -> Vec<Waiting> {
+        let tried = taken.into_iter().map(|Taken { mut waiting, .. }| {
+            waiting.tries += 1;
+            waiting
+        });
+        let (again, given_up): (Vec<_>, Vec<_>) = tried.partition(|order| order.tries < TRIES_MAX);
+        let refusal = Refusal::Io("its files are changed by others again and again".to_owned());
+        self.turn_away(given_up.into_iter(), &refusal);
+        again
+    }
+
+    /// Refuses orders that did not come to be decided.
+    fn turn_away(&self, orders: impl Iterator<Item = Waiting>, refusal: &Refusal) {
+        let orders: Vec<Waiting> = orders.collect();
+        let live = self.live.current().clone();
+        let lines: Vec<Line<'_>> = orders
+            .iter()
+            .filter(|waiting| !waiting.order.dry_run)
+            .map(|waiting| Line {
+                order: &waiting.order,
+                outcome: Outcome::Refused,
+                before: None,
+                after: None,
+                revision_before: live.as_ref().map_or("", |live| live.snapshot.revision()),
+                revision: None,
+                refusal: Some(refusal),
+            })
+            .collect();
+        self.put_on_record(&lines);
+        drop(lines);
+        for waiting in orders {
+            waiting.answer(Err(refusal.clone()));
+        }
+    }
+
+    /// Adds lines of orders that changed nothing.
+    fn put_on_record(&self, lines: &[Line<'_>]) {
+        if let Err(error) = self.trail.add(lines) {
+            error!(%error, lines = lines.len(), "orders that changed nothing are not on record");
         }
     }
 
@@ -134,6 +206,22 @@ impl Task {
             )));
         }
         self.live.current().clone().ok_or(Refusal::Busy)
+    }
+
+    /// Whether the files could be read again, once they are written. What creates nothing has some room left where
+    /// everything else is full: deactivating an account writes a few bytes too.
+    fn fits(&self, batch: &Batch, creates: bool) -> Result<(), Refusal> {
+        let mut limits = self.settings.limits;
+        if creates {
+            limits.total_bytes_max -= limits.total_bytes_max / ROOM_LEFT;
+        }
+        let changes = batch
+            .files()
+            .map(|change| (&*change.name, change.after.as_ref().map(|after| after.len())));
+        match self.seen.limit_of(changes, &limits) {
+            Some(why) => Err(Refusal::Io(format!("the change cannot be written: {why}; raise it"))),
+            None => Ok(()),
+        }
     }
 
     /// Compiles what would be live, from memory.
@@ -171,18 +259,7 @@ impl Task {
             }
             return;
         }
-        let refuse = |taken: Taken| Taken {
-            outcome: match taken.outcome {
-                Ok(applied) if applied.changes() => Err(Refused {
-                    refusal: refusal.clone(),
-                    told: Box::new((applied.before, applied.after)),
-                }),
-                other => other,
-            },
-            waiting: taken.waiting,
-        };
-        let taken = taken.into_iter().map(refuse).collect();
-        self.answer(taken, live, None);
+        self.answer(refuse_changes(taken, refusal), live, None);
     }
 
     /// Writes what has been compiled: the audit trail first, so that no change stands without its line.
@@ -196,16 +273,22 @@ impl Task {
         let root = &self.settings.root;
         let trail = &self.trail;
         let refuse = |error: io::Error| NotWritten::Refused(Refusal::Io(cannot_write(&error)));
-        let lock = Lock::take(root).map_err(refuse)?;
+        let lock = match self.lock.take() {
+            Some(lock) => lock,
+            None => Lock::take(root, |waited| waited < LOCKED_TURN)
+                .map_err(refuse)?
+                .ok_or(NotWritten::Locked)?,
+        };
         managed::finish(root, &lock).map_err(refuse)?;
         if Mark::read(root) != self.mark {
-            return Err(NotWritten::Overtaken);
+            return Err(NotWritten::Behind(lock));
         }
         for change in batch.files() {
-            if read(&root.join(&*change.name)).map_err(refuse)?.as_deref() != change.before.as_deref() {
+            if managed::content(&root.join(&*change.name)).map_err(refuse)?.as_deref() != change.before.as_deref() {
                 return Err(NotWritten::Overtaken);
             }
         }
+        self.mark = lock.leave_mark().map_err(refuse)?;
         let line = |outcome: Outcome| {
             let revision = compiled.snapshot.revision();
             let accepted = taken.iter().filter(|taken| taken.changes());
@@ -227,21 +310,20 @@ impl Task {
         };
         line(Outcome::Accepted)
             .map_err(|error| NotWritten::Refused(Refusal::Io(format!("{error}{}", help(&error)))))?;
-        let changes: Vec<managed::Change> = batch.files().map(change).collect();
-        self.mark = lock.leave_mark().map_err(refuse)?;
-        match managed::commit(root, &lock, &changes) {
-            Ok(Committed::Whole) => Ok(()),
+        let changes: Vec<&FileChange> = batch.files().collect();
+        let failed = match managed::commit(root, &lock, &changes, &|path, file| self.own.leave(path, file)) {
+            Ok(Committed::Whole) => return Ok(()),
             Ok(Committed::Pending(error)) => {
                 error!(%error, "a change stands, and has not reached all of its files: it is finished before the next");
-                Ok(())
+                return Ok(());
             }
-            Err(error) => {
-                if let Err(of_trail) = line(Outcome::Failed) {
-                    warn!(error = %of_trail, "the audit trail says that a change was accepted which could not be written");
-                }
-                Err(refuse(error))
-            }
+            Ok(Committed::Overtaken) => NotWritten::Overtaken,
+            Err(error) => NotWritten::Failed(Refusal::Io(cannot_write(&error))),
+        };
+        if let Err(error) = line(Outcome::Failed) {
+            warn!(%error, "the audit trail says that a change was accepted which could not be written");
         }
+        Err(failed)
     }
 
     /// What was written is what was seen: there is nothing to compile again.
@@ -281,9 +363,7 @@ impl Task {
                 }
             })
             .collect();
-        if let Err(error) = self.trail.add(&lines) {
-            error!(%error, lines = lines.len(), "orders that changed nothing are not on record");
-        }
+        self.put_on_record(&lines);
         drop(lines);
         for Taken { waiting, outcome } in taken {
             let answer = match (outcome, &planned) {
@@ -306,8 +386,11 @@ impl Task {
             return;
         }
         let root = &self.settings.root;
-        match Lock::take(root).and_then(|lock| managed::finish(root, &lock)) {
+        let finished = Lock::take(root, |waited| waited < LOCKED_TURN)
+            .and_then(|lock| lock.map_or(Ok(false), |lock| managed::finish(root, &lock)));
+        match finished {
             Ok(true) => info!("finished a change of several files"),
+            // There is none, or who holds the lock is about it.
             Ok(false) => {}
             // It is laid over the files when they are read, whether or not it can be finished here.
             Err(error) => warn!(%error, "a change of several files cannot be finished"),
@@ -327,20 +410,19 @@ fn done(applied: Applied, revision: &str) -> Done {
     }
 }
 
-fn change(change: &FileChange) -> managed::Change {
-    managed::Change {
-        name: change.name.clone(),
-        before: change.before.as_deref().map(managed::hash_of),
-        after: change.after.clone(),
-    }
-}
-
-fn read(path: &std::path::Path) -> io::Result<Option<String>> {
-    match fs::read_to_string(path) {
-        Ok(content) => Ok(Some(content)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+/// Orders that would have changed something, refused; the others as they are.
+fn refuse_changes(taken: Vec<Taken>, refusal: &Refusal) -> Vec<Taken> {
+    let refuse = |taken: Taken| Taken {
+        outcome: match taken.outcome {
+            Ok(applied) if applied.changes() => Err(Refused {
+                refusal: refusal.clone(),
+                told: Box::new((applied.before, applied.after)),
+            }),
+            other => other,
+        },
+        waiting: taken.waiting,
+    };
+    taken.into_iter().map(refuse).collect()
 }
 
 fn cannot_write(error: &io::Error) -> String {

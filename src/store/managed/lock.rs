@@ -2,17 +2,15 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::replace::make_directory;
+use super::replace::{make_directory, take_after};
 
 /// The file that is locked. It begins with a dot, so nobody reads it.
 const NAME: &str = "entities/managed/.lock";
-
-/// How long another process may take with its change.
-const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Held while files are written; let go when dropped, or when the process ends in whatever way.
 #[derive(Debug)]
@@ -34,34 +32,21 @@ impl Mark {
 }
 
 impl Lock {
-    /// Takes the lock of a root, once nobody else has it.
+    /// Takes the lock of a root, once nobody else has it; none if that takes longer than somebody wants to wait, who is
+    /// asked again and again.
     ///
     /// # Errors
-    /// The root cannot be written to, or somebody else holds the lock for ten seconds.
-    pub(in crate::store) fn take(root: &Path) -> io::Result<Self> {
-        let path = root.join(NAME);
-        if let Some(directory) = path.parent()
-            && !directory.is_dir()
-        {
-            // Gatepost makes this directory, and no other: a root that is not there stays away.
-            fs::metadata(root.join("entities"))?;
-            make_directory(directory)?;
-        }
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+    /// The root cannot be written to.
+    pub(in crate::store) fn take(root: &Path, waits: impl Fn(Duration) -> bool) -> io::Result<Option<Self>> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot lock `{NAME}`: {error}"));
+        let file = open(root).map_err(named)?;
         let since = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { file }),
-                Err(TryLockError::WouldBlock) if since.elapsed() < WAIT_MAX => {
-                    thread::sleep(Duration::from_millis(2));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::WouldBlock,
-                        format!("another process has been writing for {} seconds", WAIT_MAX.as_secs()),
-                    ));
-                }
-                Err(TryLockError::Error(error)) => return Err(error),
+                Ok(()) => return Ok(Some(Self { file })),
+                Err(TryLockError::WouldBlock) if waits(since.elapsed()) => thread::sleep(Duration::from_millis(2)),
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(named(error)),
             }
         }
     }
@@ -77,5 +62,30 @@ impl Lock {
         (&self.file).seek(SeekFrom::Start(0))?;
         (&self.file).write_all(mark.as_bytes())?;
         Ok(Mark(mark))
+    }
+}
+
+/// Opens the file, or makes it. Who may write in its directory may lock it, and nobody else: a lock is held by whoever
+/// can read its file.
+fn open(root: &Path) -> io::Result<File> {
+    let path = root.join(NAME);
+    let Some(directory) = path.parent() else {
+        return Err(io::Error::other("a path without a directory"));
+    };
+    if !directory.is_dir() {
+        // Gatepost makes this directory, and no other: a root that is not there stays away.
+        fs::metadata(root.join("entities"))?;
+        make_directory(directory)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true);
+    match options.open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let file = options.create(true).truncate(false).mode(0o600).open(&path)?;
+            // Of two that make it at once, both say the same.
+            take_after(&file, directory, 0o660)?;
+            Ok(file)
+        }
+        opened => opened,
     }
 }

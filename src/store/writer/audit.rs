@@ -1,14 +1,20 @@
 //! The audit trail of the directory: one line of JSON for each order, whether it was carried out or refused.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value as Json, json};
 
 use super::{Order, Refusal};
+use crate::store::managed::{make_directory, sync, take_after};
+
+/// How long another process may take to add its lines.
+const LOCK_MAX: Duration = Duration::from_secs(2);
 
 /// Where the trail is kept, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,11 +126,7 @@ impl Trail {
     }
 
     fn add_to_file(&self, lines: &[Line<'_>]) -> io::Result<()> {
-        // Before the lines and not after them: lines that stand are not to fail for it.
-        if fs::metadata(&self.settings.file).is_ok_and(|file| file.len() >= self.settings.max_bytes) {
-            self.put_aside()?;
-        }
-        let mut file = self.open()?;
+        let mut file = self.file()?;
         let mut text = String::new();
         if !ends_with_a_line(&mut file)? {
             // Power went while a line was written.
@@ -134,8 +136,44 @@ impl Trail {
             text.push_str(&line.to_json().to_string());
             text.push('\n');
         }
-        file.write_all(text.as_bytes())?;
-        file.sync_data()
+        let length = file.metadata()?.len();
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).inspect_err(|_| {
+            // Lines of what is refused for it now are not to stand as accepted.
+            let _ = file.set_len(length);
+        })
+    }
+
+    /// The file, with room and locked: other processes may keep the same trail, and two that put it aside at once would
+    /// lose it.
+    fn file(&self) -> io::Result<File> {
+        loop {
+            let file = self.open()?;
+            let since = Instant::now();
+            loop {
+                match file.try_lock() {
+                    Ok(()) => break,
+                    Err(TryLockError::WouldBlock) if since.elapsed() < LOCK_MAX => {
+                        thread::sleep(Duration::from_millis(1))
+                    }
+                    Err(TryLockError::WouldBlock) => {
+                        return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process holds its lock"));
+                    }
+                    // Some file systems have no locks. What is there is no file then, or nobody else's.
+                    Err(TryLockError::Error(_)) => break,
+                }
+            }
+            let (held, named) = (file.metadata()?, fs::metadata(&self.settings.file));
+            let is_there = named.is_ok_and(|named| (named.dev(), named.ino()) == (held.dev(), held.ino()));
+            if !is_there {
+                // Somebody has put it aside before the lock was ours.
+                continue;
+            }
+            // Before the lines and not after them: lines that stand are not to fail for it.
+            if held.len() < self.settings.max_bytes {
+                return Ok(file);
+            }
+            self.put_aside()?;
+        }
     }
 
     fn open(&self) -> io::Result<File> {
@@ -147,10 +185,11 @@ impl Trail {
                     Some(directory) if !directory.as_os_str().is_empty() => directory,
                     _ => Path::new("."),
                 };
-                fs::create_dir_all(directory)?;
+                make_directory(directory)?;
                 let file = options.create(true).open(&self.settings.file)?;
+                take_after(&file, directory, 0o600)?;
                 // A new file is there after a crash once its directory is on the disk.
-                File::open(directory)?.sync_all()?;
+                sync(directory)?;
                 Ok(file)
             }
             opened => opened,
@@ -217,6 +256,27 @@ mod tests {
             refusal: None,
         };
         trail.add(&[line]).expect("a line");
+    }
+
+    #[test]
+    fn many_may_keep_one_trail() {
+        let root = tempfile::tempdir().expect("a directory");
+        let settings = AuditSettings {
+            max_bytes: 2_000,
+            keep: 1_000,
+            ..AuditSettings::new(root.path())
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                let trail = Trail::new(settings.clone());
+                scope.spawn(move || (0..50).for_each(|_| add(&trail, &order())));
+            }
+        });
+        let entries = fs::read_dir(root.path().join("audit")).expect("a directory");
+        let texts = entries.map(|entry| fs::read_to_string(entry.expect("an entry").path()).expect("a text"));
+        let texts: Vec<String> = texts.collect();
+        assert!(texts.len() > 10, "{} files", texts.len());
+        assert_eq!(texts.iter().map(|text| text.lines().count()).sum::<usize>(), 200);
     }
 
     #[test]

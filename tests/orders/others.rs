@@ -1,0 +1,174 @@
+//! Whoever writes beside the writer: people with editors and git, and other processes that hold the lock.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gatepost::directory::{Kind, Patch};
+use gatepost::store::Refusal;
+
+use super::world::{World, change, create, files};
+use crate::support::Root;
+
+const LOCK: &str = "entities/managed/.lock";
+
+fn described(text: &str) -> Patch {
+    Patch {
+        description: Some(text.to_owned()),
+        ..Patch::default()
+    }
+}
+
+/// Waits for what is owed within a minute.
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn may_read(world: &World) -> bool {
+    world.may(("User", "dev@example.com"), "read", ("Datastore", "payroll"))
+}
+
+#[test]
+fn an_order_does_not_publish_what_somebody_has_half_done() {
+    let world = World::on(Root::bundled(), |settings| settings.quiet = Duration::from_secs(1));
+    let number = world.now().number;
+    let teams = world.root.read("entities/teams.yaml");
+    assert!(!may_read(&world));
+    // As git brings a change of two files: first a grant, and a moment later the policy that takes it away again.
+    let half =
+        format!("{teams}  halves:\n    permission: read\n    users: [dev@example.com]\n    datastores: [payroll]\n");
+    world.root.write("entities/teams.yaml", &half);
+    let done = thread::scope(|scope| {
+        let order = scope.spawn(|| world.admin(change(Kind::Team, "sales", described("Sellers"))));
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(world.now().number, number, "half of it is live");
+        let forbid = "forbid (principal == User::\"dev@example.com\", action, resource == Datastore::\"payroll\");";
+        world.root.write("policies/dev.cedar", forbid);
+        while !order.is_finished() {
+            assert!(!may_read(&world), "half of it is live");
+        }
+        order.join().expect("a thread")
+    });
+    done.expect("done");
+    assert!(!may_read(&world));
+    let teams = world.root.read("entities/teams.yaml");
+    assert!(teams.contains("description: Sellers") && teams.contains("halves:"), "{teams}");
+    world.check_files();
+}
+
+#[test]
+fn a_flow_of_orders_holds_nobodys_change_back() {
+    let world = World::on(Root::bundled(), |settings| settings.quiet_max = Duration::from_secs(3600));
+    world.admin(create(Kind::Team, "flow", Patch::default())).expect("done");
+    let stores = world.root.read("entities/datastores.yaml");
+    let begun = Instant::now();
+    for number in 0.. {
+        if number == 20 {
+            world
+                .root
+                .write("entities/datastores.yaml", &format!("{stores}  by_hand: {{ name: By hand }}\n"));
+        }
+        world.admin(change(Kind::Team, "flow", described(&number.to_string()))).expect("done");
+        if world.directory().store(Kind::Datastore, "by_hand").is_some()
+            || world.directory().store(Kind::EnrichmentDatastore, "by_hand").is_some()
+        {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute");
+    }
+    world.check_files();
+}
+
+#[test]
+fn files_are_looked_at_while_another_process_writes() {
+    let world = World::new();
+    world.admin(create(Kind::Team, "first", Patch::default())).expect("done");
+    let mode = fs::metadata(world.root.path().join(LOCK)).expect("a lock").permissions().mode() & 0o777;
+    assert_eq!(mode & 0o007, 0, "who may not write here may not lock either: {mode:o}");
+    let lock = File::open(world.root.path().join(LOCK)).expect("a lock");
+    lock.lock().expect("locked");
+    let (refused, done) = thread::scope(|scope| {
+        let refused = scope.spawn(|| world.admin(create(Kind::Team, "second", Patch::default())));
+        thread::sleep(Duration::from_millis(100));
+        assert!(!refused.is_finished());
+        let may = || world.may(("User", "dev@example.com"), "read", ("Datastore", "orders"));
+        assert!(may());
+        world.root.write(
+            "policies/none.cedar",
+            "forbid (principal == User::\"dev@example.com\", action, resource);",
+        );
+        until("a policy goes live", || !may());
+        assert!(!refused.is_finished());
+        world.root.remove("policies/none.cedar");
+        until("a policy goes", may);
+        let refused = refused.join().expect("a thread");
+        let done = scope.spawn(|| world.admin(create(Kind::Team, "third", Patch::default())));
+        thread::sleep(Duration::from_millis(100));
+        lock.unlock().expect("unlocked");
+        (refused, done.join().expect("a thread"))
+    });
+    let refused = refused.expect_err("a refusal").to_string();
+    assert!(refused.contains("another process"), "{refused}");
+    done.expect("done");
+    let trail = world.trail();
+    let of_second: Vec<_> = trail.iter().filter(|line| line["entry"]["id"] == "second").collect();
+    assert_eq!(of_second.len(), 1, "{of_second:?}");
+    assert_eq!(of_second[0]["outcome"], "refused");
+    world.check_files();
+}
+
+#[test]
+fn a_file_that_nobody_can_write_stands_in_the_way_of_its_own_changes_alone() {
+    let root = Root::bundled();
+    let teams = root.read("entities/teams.yaml");
+    root.remove("entities/teams.yaml");
+    root.write("entities/apart/teams.yaml", &teams);
+    // What a new content would be written to first is a directory with something in it, whichever hand it is.
+    for hand in 0..16 {
+        let suffix = if hand == 0 { String::new() } else { format!("-{hand}") };
+        root.write(&format!("entities/apart/.gatepost-new{suffix}/x"), "x");
+    }
+    let world = World::on(root, |_| {});
+    let before = files(world.root.path());
+    let renamed = Patch {
+        id: Some("developer@example.com".to_owned()),
+        ..Patch::default()
+    };
+    let refusal = world
+        .order(super::world::by(
+            "User",
+            "ana@example.com",
+            gatepost::store::Channel::CommandLine,
+            change(Kind::User, "dev@example.com", renamed),
+        ))
+        .expect_err("a refusal");
+    assert!(
+        matches!(&refusal, Refusal::Io(message) if message.contains("`entities/apart/teams.yaml`")),
+        "{refusal}"
+    );
+    assert_eq!(files(world.root.path()), before);
+    let outcomes: Vec<_> = world.trail().iter().map(|line| line["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["accepted", "failed"]);
+    world.admin(create(Kind::Team, "other", Patch::default())).expect("done");
+    world.check_files();
+}
+
+#[test]
+fn what_is_refused_without_being_decided_is_on_record() {
+    let world = World::new();
+    world.root.write("policies/broken.cedar", "permit (");
+    until("a fault", || world.live.status().pending.is_some());
+    world.admin(create(Kind::Team, "new", Patch::default())).expect_err("a refusal");
+    let trail = world.trail();
+    assert_eq!(trail.len(), 1);
+    assert_eq!(trail[0]["outcome"], "refused");
+    assert!(
+        trail[0]["message"].as_str().is_some_and(|message| !message.is_empty()),
+        "{trail:?}"
+    );
+}
