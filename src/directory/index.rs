@@ -34,6 +34,11 @@ impl Index {
         self.shared.iter().map(|((kind, name), ())| (*kind, &**name))
     }
 
+    /// How many entries go by a name.
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// Has an entry go by another name, or none, than it did.
     pub(super) fn follow(&mut self, kind: Kind, id: &Arc<str>, old: Option<String>, new: Option<String>) {
         if old == new {

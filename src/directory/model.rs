@@ -216,6 +216,11 @@ impl Directory {
         self.scim_ids.all(kind)
     }
 
+    /// How many users SCIM created.
+    pub fn synced_users(&self) -> usize {
+        self.user_names.len()
+    }
+
     /// The entries whose `externalId` under `scim` is this.
     pub fn external_id(&self, kind: Kind, external_id: &str) -> impl Iterator<Item = &str> {
         self.external_ids.ids(kind, external_id)

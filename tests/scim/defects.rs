@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::sync::{GROUP, Provider, Sync, USER};
+use super::sync::{GROUP, Sync, USER};
 use crate::support::rounds;
 
 fn query(filter: &str) -> String {
@@ -622,19 +622,31 @@ async fn applications_ask_with_what_was_chosen() {
 async fn a_mass_deactivation_is_told() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;
-    let mut ids = Vec::new();
-    for number in 0..12 {
-        ids.push(provider.user(&format!("u{number}@example.com")).await);
+    // People of other files are none of directory sync's.
+    let seen = sync.sidecar.current();
+    let by_hand: String = (0..100).map(|number| format!("  h{number}@example.com: {{ role: Member }}\n")).collect();
+    sync.root.write("entities/by-hand.yaml", &format!("users:\n{by_hand}"));
+    sync.sidecar.running.reload();
+    sync.sidecar.generation(seen + 1).await;
+    let mut paths = Vec::new();
+    for number in 0..35 {
+        paths.push(format!("/Users/{}", provider.user(&format!("u{number}@example.com")).await));
     }
     let raised = async || sync.sidecar.client().await.get("/status").await.json()["scim"]["mass_deactivations"].clone();
-    assert_eq!(raised().await, 0);
-    for id in &ids {
-        deactivate(provider, id).await;
+    let switch = |active: bool| json!([{"op": "replace", "value": {"active": active}}]);
+    // One person who goes to and fro is one, and somebody who was deactivated loses nothing more.
+    for round in 0..14 {
+        assert_eq!(provider.patch(&paths[0], switch(round % 2 == 1)).await, 200);
     }
+    assert_eq!(provider.patch(&paths[0], switch(false)).await, 200);
+    provider.ask("DELETE", &paths[0], &Value::Null, 204).await;
+    // Two more are three of 35.
+    assert_eq!(provider.patch(&paths[1], switch(false)).await, 200);
+    provider.ask("DELETE", &paths[2], &Value::Null, 204).await;
+    provider.ask("DELETE", &paths[1], &Value::Null, 204).await;
+    assert_eq!(raised().await, 0);
+    assert_eq!(provider.patch(&paths[3], switch(false)).await, 200);
     assert_eq!(raised().await, 1);
-}
-
-async fn deactivate(provider: &mut Provider, id: &str) {
-    let off = json!([{"op": "replace", "value": {"active": false}}]);
-    assert_eq!(provider.patch(&format!("/Users/{id}"), off).await, 200);
+    assert_eq!(provider.patch(&paths[4], switch(false)).await, 200);
+    assert_eq!(raised().await, 1);
 }

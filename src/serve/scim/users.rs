@@ -63,8 +63,11 @@ pub(super) async fn patch(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply,
 pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
     let directory = scim.directory()?;
     let key = Key::new(Kind::User, scim.find(&directory, Type::User, uuid)?);
+    let was_active = directory.account(key.kind, &key.id).is_some_and(|account| account.active);
     scim.order(call, Command::Delete { key }, call.expected()).await.map_err(refused)?;
-    scim.alarm.count(Instant::now(), directory.count(Kind::User));
+    if was_active {
+        scim.alarm.count(Instant::now(), uuid, directory.synced_users());
+    }
     Ok(Reply::empty())
 }
 
@@ -102,7 +105,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Resu
             .await
         {
             Ok(_) if loses_all => {
-                scim.alarm.count(Instant::now(), directory.count(Kind::User));
+                scim.alarm.count(Instant::now(), uuid, directory.synced_users());
                 return Ok(());
             }
             Ok(_) => return Ok(()),
