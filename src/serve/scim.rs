@@ -149,12 +149,25 @@ impl Scim {
         id.ok_or_else(|| Problem::new(404, format!("there is no such {}", kind.name())))
     }
 
-    /// The state of an entry that a change starts from: the present one, which must be the caller's if it names one.
-    fn expected(&self, call: &Call, directory: &Directory, key: &Key) -> Result<Expected, Problem> {
-        let present = directory.etag(key).unwrap_or_default();
+    /// The state of an entry that a change starts from: the present one, whose version must be the caller's if it names
+    /// one.
+    fn expected(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Result<Expected, Problem> {
         match call.expected() {
-            Expected::Entry(tag) if tag != present => Err(Problem::new(412, "the resource has changed meanwhile")),
-            _ => Ok(Expected::Entry(present)),
+            Expected::Entry(tag) if Some(&tag) != entry::etag(directory, kind, id).as_ref() => {
+                Err(Problem::new(412, "the resource has changed meanwhile"))
+            }
+            _ => {
+                let present = directory.etag(&Key::new(entry::kind_of(kind), id));
+                Ok(Expected::Entry(present.unwrap_or_default()))
+            }
+        }
+    }
+
+    /// The state of an entry that a deletion wants: any, unless the caller names one.
+    fn expected_last(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Result<Expected, Problem> {
+        match call.expected() {
+            Expected::Entry(_) => self.expected(call, directory, kind, id),
+            any => Ok(any),
         }
     }
 
@@ -179,7 +192,7 @@ impl Scim {
     fn show(&self, call: &Call, kind: Type, uuid: &str, status: StatusCode) -> Result<Reply, Problem> {
         let directory = self.directory()?;
         let id = self.find(&directory, kind, uuid)?;
-        let etag = directory.etag(&Key::new(entry::kind_of(kind), id));
+        let etag = entry::etag(&directory, kind, id);
         let base = self.base(call);
         if status == StatusCode::OK && call.is_read() && etag.as_deref().is_some_and(|etag| call.has(etag)) {
             return Ok(Reply {

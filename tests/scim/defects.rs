@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::sync::{GROUP, Sync, USER};
+use super::sync::{GROUP, Provider, Sync, USER};
 use crate::support::rounds;
 
 fn query(filter: &str) -> String {
@@ -565,6 +565,48 @@ async fn a_version_that_is_old_changes_nothing() {
         }
         let answer = provider.send_with("PATCH", &path, &[("if-match", "*")], &change).await;
         assert!(answer.status.is_success(), "{path}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_that_of_all_that_is_shown() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let id = provider.user("a@example.com").await;
+    let group = format!("/Groups/{}", provider.group("Engineering", &[&id]).await);
+    let (user, rename) = (
+        format!("/Users/{id}"),
+        |name: &str| json!([{"op": "replace", "value": {"displayName": name}}]),
+    );
+    let seen = provider.send("GET", &user, "").await;
+    let old = seen.header("etag").expect("a version").to_owned();
+    let known = async |provider: &mut Provider, etag: &str| {
+        provider.send_with("GET", &user, &[("if-none-match", etag)], "").await.status.as_u16()
+    };
+    assert_eq!(known(provider, &old).await, 304);
+    assert_eq!(provider.patch(&group, rename("Engineers")).await, 204);
+    let seen = provider.send_with("GET", &user, &[("if-none-match", &old)], "").await;
+    assert_eq!(
+        (seen.status.as_u16(), &seen.json()["groups"][0]["display"]),
+        (200, &json!("Engineers"))
+    );
+    let new = seen.header("etag").expect("a version").to_owned();
+    assert_eq!(seen.json()["meta"]["version"], json!(new));
+    let list = provider.get(&format!("/Users?filter={}", query("userName eq \"a@example.com\""))).await;
+    assert_eq!(list["Resources"][0]["meta"]["version"], json!(new));
+    // What is written with the old one is refused, and not with the new one.
+    let body = json!({"Operations": rename("A")}).to_string();
+    for (method, body) in [("PATCH", &*body), ("DELETE", "")] {
+        for is_good in [false, true] {
+            let new = provider.send("GET", &user, "").await.header("etag").expect("a version").to_owned();
+            let etag = if is_good { new } else { old.clone() };
+            let status = provider.send_with(method, &user, &[("if-match", &etag)], body).await.status;
+            assert_eq!(
+                (status.is_success(), status == 412),
+                (is_good, !is_good),
+                "{method} {etag}: {status}"
+            );
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::directory::{Account, Directory, Key, Kind};
 use crate::scim::{ENTERPRISE, Problem, Resource, Selection, Type};
@@ -102,12 +103,12 @@ fn user(directory: &Directory, base: &str, id: &str, selection: &Selection) -> O
     user.insert("id".to_owned(), kept.get("id")?.clone());
     user.extend(attributes(account, kept));
     if selection.shows("groups") {
-        let groups = directory.teams_of(Kind::User, id).into_iter().filter_map(|team| {
-            let uuid = uuid_of(directory, Kind::Team, team)?;
-            let name = &directory.team(team)?.name;
-            Some(json!({"value": uuid, "$ref": format!("{base}/Groups/{uuid}"), "display": name, "type": "direct"}))
-        });
-        let groups: Vec<Value> = groups.collect();
+        let groups = groups(directory, id);
+        let groups: Vec<Value> = groups
+            .map(|(uuid, name)| {
+                json!({"value": uuid, "$ref": format!("{base}/Groups/{uuid}"), "display": name, "type": "direct"})
+            })
+            .collect();
         if !groups.is_empty() {
             user.insert("groups".to_owned(), groups.into());
         }
@@ -142,6 +143,24 @@ fn group(directory: &Directory, base: &str, id: &str, selection: &Selection) -> 
     Some(group)
 }
 
+/// The groups that a user is in: ids and names.
+fn groups<'d>(directory: &'d Directory, user: &str) -> impl Iterator<Item = (&'d str, &'d str)> {
+    let teams = directory.teams_of(Kind::User, user).into_iter();
+    teams.filter_map(|team| Some((uuid_of(directory, Kind::Team, team)?, &*directory.team(team)?.name)))
+}
+
+/// The version of a resource, 32 hexadecimal digits: the state of the entry, and of a user also the names of the groups,
+/// which are shown with it.
+pub(super) fn etag(directory: &Directory, kind: Type, id: &str) -> Option<String> {
+    let state = directory.etag(&Key::new(kind_of(kind), id))?;
+    if kind == Type::Group {
+        return Some(state);
+    }
+    let groups: Vec<(&str, &str)> = groups(directory, id).collect();
+    let hash = Sha256::digest(json!([state, groups]).to_string());
+    Some(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// The members that SCIM knows: ids of users, and ours of them.
 pub(super) fn members<'d>(directory: &'d Directory, team: &str) -> impl Iterator<Item = (&'d str, &'d str)> {
     let users = directory.members_of(team).into_iter().filter(|(kind, _)| *kind == Kind::User);
@@ -150,7 +169,7 @@ pub(super) fn members<'d>(directory: &'d Directory, team: &str) -> impl Iterator
 
 fn meta(directory: &Directory, base: &str, kind: Type, id: &str, kept: &Map<String, Value>) -> Value {
     let uuid = kept.get("id").and_then(Value::as_str).unwrap_or_default();
-    let etag = directory.etag(&Key::new(kind_of(kind), id)).unwrap_or_default();
+    let etag = etag(directory, kind, id).unwrap_or_default();
     json!({
         "resourceType": kind.name(),
         "created": kept.get("created"),

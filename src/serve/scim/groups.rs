@@ -69,7 +69,8 @@ pub(super) async fn patch(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply,
 pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
     let directory = scim.directory()?;
     let key = Key::new(Kind::Team, scim.find(&directory, Type::Group, uuid)?);
-    scim.order(call, Command::Delete { key }, call.expected()).await.map_err(refused)?;
+    let expected = scim.expected_last(call, &directory, Type::Group, &key.id)?;
+    scim.order(call, Command::Delete { key }, expected).await.map_err(refused)?;
     Ok(Reply::empty())
 }
 
@@ -79,7 +80,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, change: &GroupChange) -> R
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;
         let key = Key::new(Kind::Team, scim.find(&directory, Type::Group, uuid)?);
-        let expected = scim.expected(call, &directory, &key)?;
+        let expected = scim.expected(call, &directory, Type::Group, &key.id)?;
         let patch = difference(&directory, &key, change)?;
         if patch == Patch::default() {
             return Ok(());
