@@ -116,6 +116,16 @@ async fn each_method_does_what_it_says_or_is_refused() {
         ("GET", "/Schemas".to_owned(), 200),
         ("GET", format!("/Schemas/{USER}"), 200),
         ("GET", "/Schemas/urn:example".to_owned(), 404),
+        ("GET", format!("/Schemas/{}", USER.replace(':', "%3A")), 200),
+        ("GET", format!("/Schemas/{}", USER.replace(':', "%3a")), 200),
+        ("GET", "/ResourceTypes/%55ser".to_owned(), 200),
+        ("GET", "/%53chemas".to_owned(), 200),
+        ("GET", format!("/Users/{}", query(&user)), 200),
+        ("GET", format!("/Groups/{}", query(&group)), 200),
+        ("GET", "/Schemas/%ff".to_owned(), 404),
+        ("GET", "/Schemas/%zz".to_owned(), 404),
+        // A slash that is part of a name parts nothing.
+        ("GET", "/ResourceTypes%2FUser".to_owned(), 404),
         ("GET", "/nothing".to_owned(), 404),
         ("GET", String::new(), 404),
     ];
@@ -134,11 +144,17 @@ async fn each_method_does_what_it_says_or_is_refused() {
         let answer = provider.send_with("POST", "/Users", &[("content-type", "application/json")], body).await;
         assert_eq!(answer.status, 400, "{body}: {}", answer.text());
     }
-    let answer = provider
-        .client
-        .send("POST", "/scim/v2/Users", &[("content-type", "text/plain")], b"{}")
-        .await;
-    assert_eq!(answer.status, 401);
+    for (content_type, status) in [
+        ("text/plain", 415),
+        ("", 415),
+        ("application/scim+jsonp", 415),
+        ("application/json", 201),
+        ("Application/SCIM+JSON ; charset=utf-8", 201),
+    ] {
+        let user = json!({"userName": format!("{content_type}@example.com")}).to_string();
+        let answer = provider.send_with("POST", "/Users", &[("content-type", content_type)], &user).await;
+        assert_eq!(answer.status, status, "{content_type}: {}", answer.text());
+    }
     let searched = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],
         "filter": "userName sw \"A@\"", "attributes": ["userName"], "startIndex": 1, "count": 5});
     let list = provider.ask("POST", "/Users/.search", &searched, 200).await;
@@ -153,32 +169,56 @@ async fn each_method_does_what_it_says_or_is_refused() {
 async fn what_scim_did_not_make_is_not_there_for_it() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;
+    // People may call what they write as SCIM calls its own, and put somebody of SCIM's into a team of theirs.
+    let [user, job, team] = ["1", "2", "3"].map(|last| format!("01985b1e-7a30-7000-8000-00000000000{last}"));
+    let member = provider.user("member@example.com").await;
+    let seen = sync.sidecar.current();
+    let by_hand = format!(
+        "users: {{ {user}: {{ role: Member }} }}\nservice_users: {{ {job}: {{ role: Member }} }}\nteams:\n  {team}: {{ name: By hand, permission: read, users: [member@example.com, {user}], datastores: [payroll] }}\n"
+    );
+    sync.root.write("entities/by-hand.yaml", &by_hand);
+    sync.sidecar.running.reload();
+    sync.sidecar.generation(seen + 1).await;
     let before = sync.entities();
-    for kind in ["Users", "Groups"] {
-        assert_eq!(provider.get(&format!("/{kind}")).await["totalResults"], 0);
+    assert!(sync.logs_in(&user).await && sync.is_engineer("member@example.com").await);
+    for (kind, total) in [("Users", 1), ("Groups", 0)] {
+        assert_eq!(provider.get(&format!("/{kind}")).await["totalResults"], total);
     }
+    assert_eq!(provider.get(&format!("/Users/{member}")).await.get("groups"), None);
     let active = json!({"Operations": [{"op": "replace", "value": {"active": false}}]});
-    for path in [
-        "/Users/ana@example.com",
-        "/Users/nightly-scan",
-        "/Users/directory-sync",
-        "/Groups/Public",
-        "/Groups/finance",
-    ] {
-        provider.ask("GET", path, &Value::Null, 404).await;
-        provider.ask("PATCH", path, &active, 404).await;
-        provider.ask("PUT", path, &json!({"userName": "x", "displayName": "x"}), 404).await;
-        provider.ask("DELETE", path, &Value::Null, 404).await;
+    let users = ["ana@example.com", "nightly-scan", "directory-sync", &user, &job, &team];
+    let users = users.map(|id| format!("/Users/{id}"));
+    for path in users
+        .into_iter()
+        .chain(["Public", "finance", &team, &user].map(|id| format!("/Groups/{id}")))
+    {
+        provider.ask("GET", &path, &Value::Null, 404).await;
+        provider.ask("PATCH", &path, &active, 404).await;
+        provider.ask("PUT", &path, &json!({"userName": "x", "displayName": "x"}), 404).await;
+        provider.ask("DELETE", &path, &Value::Null, 404).await;
     }
-    let list = provider.get(&format!("/Users?filter={}", query("userName eq \"ana@example.com\""))).await;
-    assert_eq!(list["totalResults"], 0);
+    for (kind, filter) in [
+        ("Users", "userName eq \"ana@example.com\"".to_owned()),
+        ("Users", format!("id eq \"{user}\"")),
+        (
+            "Users",
+            format!("userName co \"{}\" or displayName co \"ana\" or externalId pr", &user[..8]),
+        ),
+        ("Users", "groups pr".to_owned()),
+        ("Groups", format!("id eq \"{team}\"")),
+        ("Groups", "displayName eq \"By hand\"".to_owned()),
+        ("Groups", format!("members eq \"{member}\"")),
+    ] {
+        let list = provider.get(&format!("/{kind}?filter={}", query(&filter))).await;
+        assert_eq!(list["totalResults"], 0, "{filter}");
+    }
     assert_eq!(sync.entities(), before);
     // Their names are taken, and so is the name of the team that everyone is in.
     provider.ask("POST", "/Users", &json!({"userName": "ana@example.com"}), 409).await;
     for name in ["Public", "public"] {
         provider.ask("POST", "/Groups", &json!({"displayName": name}), 409).await;
     }
-    for member in ["ana@example.com", "nightly-scan"] {
+    for member in ["ana@example.com", "nightly-scan", &user, &job, &team] {
         let group = json!({"displayName": "g", "members": [{"value": member}]});
         assert_eq!(provider.ask("POST", "/Groups", &group, 400).await["scimType"], "invalidValue");
     }

@@ -142,11 +142,11 @@ impl Provider {
         self.send_with(method, path, &[], body).await
     }
 
-    /// The same with more headers.
+    /// The same with more headers, of which a `content-type` takes the place of the usual one.
     pub async fn send_with(&mut self, method: &str, path: &str, more: &[(&str, &str)], body: &str) -> Answer {
         let authorization = format!("Bearer {}", self.token);
         let mut headers = vec![("authorization", authorization.as_str())];
-        if !body.is_empty() {
+        if !body.is_empty() && more.iter().all(|(name, _)| *name != "content-type") {
             headers.push(("content-type", "application/scim+json; charset=utf-8"));
         }
         headers.extend_from_slice(more);
