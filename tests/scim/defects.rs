@@ -317,8 +317,21 @@ async fn a_patch_is_done_as_a_whole_or_not_at_all() {
             "{bad}"
         );
     }
-    let unknown = json!([{"op": "add", "path": "members", "value": [{"value": id}, {"value": "nobody"}]}]);
-    assert_eq!(provider.patch(&format!("/Groups/{group}"), unknown).await, 400);
+    // Somebody unknown is refused, whatever comes behind.
+    let unknown = json!({"op": "add", "path": "members", "value": [{"value": id}, {"value": "nobody"}]});
+    for behind in [
+        json!({"op": "remove", "path": "members"}),
+        json!({"op": "replace", "path": "members", "value": [{"value": id}]}),
+        json!({"op": "remove", "path": "members[value eq \"nobody\"]"}),
+        json!({"op": "remove", "path": "members", "value": [{"value": "nobody"}]}),
+        json!({"op": "replace", "value": {"displayName": "New"}}),
+    ] {
+        assert_eq!(
+            provider.patch(&format!("/Groups/{group}"), json!([unknown, behind])).await,
+            400,
+            "{behind}"
+        );
+    }
     let after = (
         provider.get(&format!("/Users/{id}")).await,
         provider.get(&format!("/Groups/{group}")).await,

@@ -82,6 +82,7 @@ fn bad(dice: &mut Dice, kind: &str) -> (Value, u16) {
     let groups = [
         (json!({"op": "remove", "path": "displayName"}), 400),
         (json!({"op": "add", "path": "members", "value": [{"display": "x"}]}), 400),
+        (json!({"op": "add", "path": "members", "value": [{"value": "nobody"}]}), 400),
         (json!({"op": "replace", "path": "displayName", "value": "x".repeat(256)}), 400),
         (
             json!({"op": "replace", "path": "members[value eq \"x\"].value", "value": "y"}),

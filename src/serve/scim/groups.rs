@@ -2,7 +2,7 @@
 //!
 //! A group has a name and members, and grants nothing by them: its level and datastores are an Admin's to set (R26).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hyper::StatusCode;
 use serde_json::{Map, Value};
@@ -47,7 +47,8 @@ pub(super) async fn replace(scim: &Scim, call: &Call, uuid: &str) -> Result<Repl
         external_id: Some(group.external_id),
         members: MemberChange {
             emptied: true,
-            ids: group.members.into_iter().map(|id| (id, true)).collect::<BTreeMap<_, _>>(),
+            ids: group.members.into_iter().map(|id| (id, true)).collect(),
+            ..MemberChange::default()
         },
     };
     change(scim, call, uuid, &group_change).await?;
@@ -132,6 +133,9 @@ fn difference(directory: &Directory, key: &Key, change: &GroupChange) -> Result<
 /// Who comes and who goes, or who is to be in it: the writer finds out then what that changes when its turn comes, so of
 /// two whole sets at once one is there in the end. Members that SCIM does not know stay.
 fn member_difference(directory: &Directory, change: &MemberChange) -> Result<Members, Problem> {
+    for uuid in &change.passing {
+        user_of(directory, uuid)?;
+    }
     let stay = change.ids.iter().filter(|(_, stays)| **stays);
     let add: BTreeSet<String> = stay.map(|(uuid, _)| user_of(directory, uuid)).collect::<Result<_, _>>()?;
     if change.emptied {
