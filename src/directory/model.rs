@@ -31,6 +31,7 @@ pub struct Directory {
     pub(super) doubled: Sorted<(Kind, Arc<str>), ()>,
     /// Documents that have faults of their own.
     pub(super) faulty: Sorted<Arc<str>, ()>,
+    /// The names and keys of teams, folded: what people see, and what they grant by.
     pub(super) team_names: Index,
     pub(super) scim_ids: Index,
     /// Ids of users that are not what they fold to, by that.
@@ -220,14 +221,14 @@ impl Directory {
         self.scim_ids.all(kind)
     }
 
+    /// How many users SCIM created.
+    pub fn synced_users(&self) -> usize {
+        self.user_names.len()
+    }
+
     /// The entries whose `externalId` under `scim` is this.
     pub fn external_id(&self, kind: Kind, external_id: &str) -> impl Iterator<Item = &str> {
         self.external_ids.ids(kind, external_id)
-    }
-
-    /// The team of this name.
-    pub fn team_named(&self, name: &str) -> Option<&str> {
-        self.team_names.ids(Kind::Team, name).next()
     }
 
     /// The user whose `userName` under `scim` folds to this (see [`fold`](super::fold)).

@@ -75,6 +75,7 @@ async fn okta_is_answered_as_it_wants() {
     let body =
         r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Engineering","members":[]}"#;
     let gid = id(&replay(okta, "POST", "/Groups", body, 201).await);
+    sync.let_engineer(&gid).await;
     let body = format!(
         r#"{{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{{"op":"replace","value":{{"id":"{gid}","displayName":"Engineering"}}}}]}}"#
     );
@@ -182,6 +183,7 @@ async fn entra_is_answered_as_it_wants() {
     // 21: a group of an odd schema.
     let body = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group","http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"],"externalId":"8aa1a0c0-c4c3-4bc0-b4a5-2ef676900159","displayName":"Engineering","meta":{"resourceType":"Group"}}"#;
     let gid = id(&replay(entra, "POST", "/Groups", body, 201).await);
+    sync.let_engineer(&gid).await;
     let group = format!("/Groups/{gid}");
     // 16: a member, twice.
     let body = format!(

@@ -61,9 +61,12 @@ pub(super) async fn patch(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply,
 pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
     let directory = scim.directory()?;
     let key = Key::new(Kind::User, scim.find(&directory, Type::User, uuid)?);
-    let expected = scim.condition(call, &directory, &key);
+    let was_active = directory.account(key.kind, &key.id).is_some_and(|account| account.active);
+    let expected = scim.expected_last(call, &directory, Type::User, &key.id);
     scim.order(call, Command::Delete { key }, expected).await.map_err(refused)?;
-    scim.alarm.count(Instant::now(), directory.count(Kind::User));
+    if was_active {
+        scim.alarm.count(Instant::now(), uuid, directory.synced_users());
+    }
     Ok(Reply::empty())
 }
 
@@ -75,7 +78,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Resu
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;
         let key = Key::new(Kind::User, scim.find(&directory, Type::User, uuid)?);
-        let expected = scim.expected(call, &directory, &key);
+        let expected = scim.expected(call, &directory, Type::User, &key.id);
         let Some((account, scim_part)) = directory.account(key.kind, &key.id).zip(kept(&directory, key.kind, &key.id))
         else {
             return Err(Problem::new(404, "there is no such user"));
@@ -85,7 +88,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Resu
         let after = scim.changes.run(move || make(&start)).await??;
         let created = scim_part.get("created").and_then(Value::as_str).unwrap_or_default();
         let Some(patch) = difference(scim, &key, account, (&before, &after), (uuid, created))? else {
-            return scim.is_expected(call, &directory, &key);
+            return scim.unchanged(call, &directory, Type::User, &key.id);
         };
         let loses_all = account.active && patch.active == Some(false);
         match scim
@@ -100,7 +103,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Resu
             .await
         {
             Ok(_) if loses_all => {
-                scim.alarm.count(Instant::now(), directory.count(Kind::User));
+                scim.alarm.count(Instant::now(), uuid, directory.synced_users());
                 return Ok(());
             }
             Ok(_) => return Ok(()),

@@ -5,7 +5,9 @@
 
 use super::difference::{Difference, PUBLIC, What};
 use super::{Channel, Order, Refusal};
-use crate::directory::{Assignments, Command, Directory, Key, Kind, Members, Patch, Role};
+use crate::directory::{
+    Assignments, Command, Directory, Key, Kind, Members, NAME_RULE, Patch, Role, check_team_name, is_public_name,
+};
 use crate::engine::{Fault, Faults, Severity};
 
 fn broken(rule: &'static str, message: impl Into<String>) -> Refusal {
@@ -142,14 +144,10 @@ pub(super) fn check_difference(directory: &Directory, order: &Order, difference:
     {
         user_may_be_called(directory, order, difference, id)?;
     }
-    if difference.key.kind == Kind::Team
-        && let Some(name) = &difference.name
-    {
-        if name == PUBLIC && difference.key.id != PUBLIC {
-            return Err(broken("R20", format!("the name `{PUBLIC}` is the built-in team's")));
-        }
-        if !(1..=255).contains(&name.chars().count()) {
-            return Err(broken("R23", "a team's name has 1 to 255 characters"));
+    if difference.key.kind == Kind::Team && difference.key.id != PUBLIC {
+        // A new team without a name has its id for one, and policies name teams by their ids.
+        for name in new_id.into_iter().chain(&difference.name) {
+            team_may_be_called(name)?;
         }
     }
     Ok(())
@@ -187,6 +185,15 @@ fn user_may_be_called(directory: &Directory, order: &Order, difference: &Differe
         return Err(broken("R9", message));
     }
     Ok(())
+}
+
+/// R20 and R23, for names and ids alike. That no other team is called so, the directory finds out.
+fn team_may_be_called(name: &str) -> Result<(), Refusal> {
+    if is_public_name(name) {
+        return Err(broken("R20", format!("the name `{PUBLIC}` is the built-in team's")));
+    }
+    check_team_name(name)
+        .map_err(|why| broken("R23", format!("the name {why}: {}", NAME_RULE.trim_end_matches(" (R23)"))))
 }
 
 /// Refuses a directory that a change would break.
