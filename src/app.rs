@@ -1,5 +1,6 @@
 //! How it is run: settings, the built-in model, logs, signals.
 
+mod claims;
 mod cursor_key;
 mod logging;
 mod model;

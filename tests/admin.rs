@@ -3,5 +3,6 @@
 mod lists;
 mod requests;
 mod rules;
+mod standing;
 mod together;
 pub mod world;

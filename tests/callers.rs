@@ -270,8 +270,10 @@ async fn a_token_of_an_account_that_is_deactivated_or_gone_decides_nothing() {
     );
     let of = |id| token(root.path(), id, ("user", id), &[Scope::Decide]);
     let (active, inactive, nobody) = (of("carla@example.com"), of("bo@example.com"), of("nobody@example.com"));
-    // What no directory has is the policies' matter.
-    let other = token(root.path(), "other", ("Robot", "r2"), &[Scope::Decide]);
+    // What is no account, and there, is the policies' matter.
+    let other = token(root.path(), "other", ("Platform", "main"), &[Scope::Decide]);
+    let typo = token(root.path(), "typo", ("usr", "carla@example.com"), &[Scope::Decide]);
+    let gone = token(root.path(), "gone", ("Team", "gone"), &[Scope::Decide]);
     let mut settings = settings();
     settings.serve.callers.required = true;
     let sidecar = Sidecar::serve_with(root.path(), &settings).await;
@@ -282,6 +284,8 @@ async fn a_token_of_an_account_that_is_deactivated_or_gone_decides_nothing() {
         (&other, 200, "decision"),
         (&inactive, 403, "user `bo@example.com`, is deactivated (R6)"),
         (&nobody, 403, "user `nobody@example.com`, is not in the directory"),
+        (&typo, 403, "is not in the directory"),
+        (&gone, 403, "is not in the directory"),
     ] {
         let headers = [
             ("content-type", "application/json"),

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
+use super::claims::claims;
+use super::tokens::TOKENS_FILE;
 use crate::app::LogFormat;
 use crate::engine::{
     ErringForbid, Evaluator, Fault, Options, Progress, RequestProperties, ShortNames, Span, Text, UnknownParents,
@@ -493,7 +495,9 @@ impl Settings {
     /// What a loader of a root needs of them.
     pub fn loader(&self, root: impl Into<PathBuf>) -> LoaderSettings {
         let root = root.into();
+        let tokens = self.tokens_file.clone().unwrap_or_else(|| root.join(TOKENS_FILE));
         LoaderSettings {
+            claims: claims(tokens),
             options: self.options.clone(),
             limits: self.files,
             quiet: self.quiet,
@@ -575,7 +579,7 @@ impl Settings {
             let Some(rest) = name.strip_prefix("GATEPOST_") else { continue };
             // Kubernetes announces a service called `gatepost` to every container in this way.
             let announced = rest.starts_with("SERVICE_") || rest == "PORT" || rest.starts_with("PORT_");
-            if announced || matches!(rest, "CONFIG" | "ROOT") {
+            if announced || matches!(rest, "CONFIG" | "ROOT" | "TOKEN") {
                 continue;
             }
             let result = if rest == "REQUEST_PROPERTIES" {

@@ -31,23 +31,26 @@ pub struct Generation {
 /// How an account stands for which somebody speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is active, or it is nothing that a directory has: then the policies alone say what it may do.
+    /// It is active; or it is nothing that a directory has, and known: then the policies alone say what it may do.
     Good,
     /// It is deactivated.
     Deactivated,
-    /// It is an account by its type, and there is none of this id.
+    /// There is none of this id, or no such type.
     Missing,
 }
 
 impl Generation {
     /// How an account stands. The type is an exact name, a short one or an alias.
     pub fn standing(&self, entity_type: &str, id: &str) -> Standing {
-        let exact = self.snapshot.entity_type(entity_type).unwrap_or(entity_type);
-        let kind = Kind::ALL.into_iter().find(|kind| kind.is_account() && kind.entity_type() == exact);
-        let Some(kind) = kind.filter(|_| !self.directory.is_empty()) else {
-            return Standing::Good;
+        let Some(exact) = self.snapshot.entity_type(entity_type) else {
+            return Standing::Missing;
         };
-        match self.directory.account(kind, id) {
+        // Who keeps no directory may speak for what is in no file.
+        if self.directory.is_empty() {
+            return Standing::Good;
+        }
+        let kind = Kind::ALL.into_iter().find(|kind| kind.is_account() && kind.entity_type() == exact);
+        match kind.and_then(|kind| self.directory.account(kind, id)) {
             Some(account) if account.active => Standing::Good,
             Some(_) => Standing::Deactivated,
             None if self.snapshot.has_entity(exact, id) => Standing::Good,

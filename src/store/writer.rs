@@ -166,6 +166,13 @@ pub enum Refusal {
     NotFound(Key),
     /// There is such an entry already.
     Exists(Key),
+    /// Tokens speak for an account of this id, which comes: they would be good again.
+    Claimed {
+        /// The account.
+        key: Key,
+        /// The names of the tokens.
+        tokens: Vec<String>,
+    },
     /// What the order expects is not so any more.
     Stale {
         /// The revision that is live.
@@ -244,6 +251,16 @@ impl fmt::Display for Refusal {
             Self::Rule { rule, message } => write!(f, "{message} ({rule})"),
             Self::NotFound(key) => write!(f, "there is no {} `{}`", key.kind.word(), key.id),
             Self::Exists(key) => write!(f, "there is a {} `{}` already", key.kind.word(), key.id),
+            Self::Claimed { key, tokens } => {
+                let tokens: Vec<String> = tokens.iter().map(|token| format!("`{token}`")).collect();
+                write!(
+                    f,
+                    "tokens of a former {} `{}` would be good for the new one: revoke {} first, with `gatepost token revoke`",
+                    key.kind.word(),
+                    key.id,
+                    tokens.join(", ")
+                )
+            }
             Self::Stale { revision, .. } => write!(f, "it has changed meanwhile: the revision is `{revision}` now"),
             Self::Invalid { field: "", message } => f.write_str(message),
             Self::Invalid { field, message } => write!(f, "`{field}`: {message}"),

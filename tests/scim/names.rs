@@ -83,6 +83,8 @@ async fn a_name_comes_back_with_its_external_id_alone() {
         provider.ask("DELETE", &path, &Value::Null, 204).await;
         assert!(!sync.logs_in("test@example.com").await);
     }
+    let path = format!("/Users/{}", provider.user("thief@example.com").await);
+    provider.ask("PUT", &path, &person(Some("one")), 409).await;
     for other in [Some("two"), None] {
         let told = provider.ask("POST", "/Users", &person(other), 409).await;
         assert_eq!(told["scimType"], "uniqueness", "{other:?}");

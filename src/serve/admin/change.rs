@@ -18,7 +18,7 @@ use super::shape::{Extent, shape};
 use super::{Admin, sight};
 use crate::directory::{Assignments, Command, Key, Kind, Members, Patch, Permission, Role};
 use crate::serve::problem::{FieldProblem, ProblemDocument};
-use crate::store::{AccessDiff, Done, FileChange, Refusal};
+use crate::store::{AccessDiff, Done, FileChange, Refusal, Standing};
 
 /// What of an id stands in a path as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
@@ -211,8 +211,10 @@ fn told(
         false => sight::check(snapshot, caller, key),
     };
     let is_hidden = matches!(key.kind, Kind::Datastore | Kind::EnrichmentDatastore) && !is_new;
+    // Whoever is deactivated or gone is told that and nothing else.
+    let is_out = generation.standing(&caller.principal.entity_type, &caller.principal.id) != Standing::Good;
     Ok(match (seen, refusal) {
-        (Err(unseen), Refusal::Denied(_)) if is_hidden => unseen,
+        (Err(unseen), Refusal::Denied(_)) if is_hidden || is_out => unseen,
         (Ok(()), _) | (_, Refusal::Denied(_) | Refusal::Io(_) | Refusal::Busy) => refused(refusal),
         (Err(unseen), _) => unseen,
     })

@@ -180,8 +180,11 @@ pub(super) async fn list(admin: &Admin, call: &Call, kind: Kind) -> Result<Respo
     let generation = admin.generation()?;
     let (snapshot, directory) = (&generation.snapshot, &*generation.directory);
     sight::check_entry(&generation, &call.caller)?;
-    if let Some(team) = filter.team.as_deref().filter(|team| *team != PUBLIC && !directory.has(Kind::Team, team)) {
-        return Err(ProblemDocument::bad_request(format!("`team`: there is no team `{team}`")));
+    if let Some(team) = filter.team.as_deref().filter(|team| *team != PUBLIC) {
+        // Who is in a team, and what it has, is for who may see the team; to everybody else it is as if it were not there.
+        if !directory.has(Kind::Team, team) || !sight::sees(snapshot, &call.caller, Kind::Team, team) {
+            return Err(ProblemDocument::bad_request(format!("`team`: there is no team `{team}`")));
+        }
     }
     let (mut items, mut last, mut is_more) = (Vec::new(), "", false);
     for (looks, id) in candidates(directory, kind, filter.team.as_deref(), &behind).enumerate() {

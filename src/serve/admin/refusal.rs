@@ -34,6 +34,7 @@ pub(super) fn refused(refusal: &Refusal) -> ProblemDocument {
         }
         Refusal::NotFound(_) => problem(StatusCode::NOT_FOUND, "not-found", "there is no such entry"),
         Refusal::Exists(_) => problem(StatusCode::CONFLICT, "exists", "there is such an entry already"),
+        Refusal::Claimed { .. } => problem(StatusCode::CONFLICT, "exists", "tokens speak for such an entry already"),
         Refusal::Stale { revision, etag } => {
             let mut told = problem(
                 StatusCode::PRECONDITION_FAILED,

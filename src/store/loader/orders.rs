@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use super::{Event, Last, Look, Task};
-use crate::directory::{Command, DocumentChange};
+use crate::directory::{Command, DocumentChange, Key};
 use crate::engine::{Faults, Text};
 use crate::store::compile::{self, Compiled, Grows, NextError};
 use crate::store::files::{self, Closely, File, Kind, Seen};
@@ -87,7 +87,10 @@ impl Task {
                 waiting.push_front(next);
                 break;
             }
-            let outcome = batch.apply(&live, &next.order, &self.settings.options);
+            let outcome = match self.is_claimed(&next.order.command) {
+                Some(refusal) => Err(Refused::from(refusal)),
+                None => batch.apply(&live, &next.order, &self.settings.options),
+            };
             let is_last = next.order.dry_run;
             taken.push(Taken { waiting: next, outcome });
             if is_last {
@@ -143,6 +146,17 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// Why an account may not come by its id: a token of somebody who had it before would be good again.
+    fn is_claimed(&self, command: &Command) -> Option<Refusal> {
+        let key = match command {
+            Command::Create { key, .. } => key.clone(),
+            Command::Change { key, patch } => Key::new(key.kind, patch.id.as_deref()?),
+            Command::Delete { .. } | Command::Release { .. } => return None,
+        };
+        let tokens = self.settings.claims.of(&key);
+        (key.kind.is_account() && !tokens.is_empty()).then_some(Refusal::Claimed { key, tokens })
     }
 
     /// Keeps orders until the files have been looked at.
@@ -279,7 +293,9 @@ impl Task {
                 .map_err(refuse)?
                 .ok_or(NotWritten::Locked)?,
         };
-        managed::finish(root, &lock).map_err(refuse)?;
+        if managed::finish(root, &lock).map_err(refuse)? {
+            lock.leave_mark().map_err(refuse)?;
+        }
         if Mark::read(root) != self.mark {
             return Err(NotWritten::Behind(lock));
         }
@@ -288,7 +304,9 @@ impl Task {
                 return Err(NotWritten::Overtaken);
             }
         }
-        self.mark = lock.leave_mark().map_err(refuse)?;
+        // Before and after: whoever reads the files in between has read something else than what this leaves, and if this
+        // dies in the middle the mark is another one too.
+        lock.leave_mark().map_err(refuse)?;
         let line = |outcome: Outcome| {
             let revision = compiled.snapshot.revision();
             let accepted = taken.iter().filter(|taken| taken.changes());
@@ -311,7 +329,12 @@ impl Task {
         line(Outcome::Accepted)
             .map_err(|error| NotWritten::Refused(Refusal::Io(format!("{error}{}", help(&error)))))?;
         let changes: Vec<&FileChange> = batch.files().collect();
-        let failed = match managed::commit(root, &lock, &changes, &|path, file| self.own.leave(path, file)) {
+        let committed = managed::commit(root, &lock, &changes, &|path, file| self.own.leave(path, file));
+        match lock.leave_mark() {
+            Ok(mark) => self.mark = mark,
+            Err(error) => warn!(%error, "no mark is left of a change"),
+        }
+        let failed = match committed {
             Ok(Committed::Whole) => return Ok(()),
             Ok(Committed::Pending(error)) => {
                 error!(%error, "a change stands, and has not reached all of its files: it is finished before the next");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
 
 use super::{Order, Refusal};
 use crate::store::managed::{make_directory, sync, take_after};
@@ -62,6 +63,32 @@ impl Outcome {
     }
 }
 
+/// Bytes of a line, and of one of a command that changed nothing: beyond that `before` and `after` are cut. A few ids and
+/// names that are cut themselves may stand above it.
+const LINE_BYTES_MAX: usize = 64 << 10;
+const REFUSED_BYTES_MAX: usize = 4 << 10;
+
+/// Characters of one text in a line.
+const TEXT_MAX: usize = 1000;
+
+/// Cuts long texts, wherever they stand.
+fn shorten(json: &mut Json) {
+    match json {
+        Json::String(text) => {
+            if let Some((end, _)) = text.char_indices().nth(TEXT_MAX) {
+                *text = format!("{}… (cut: {} bytes, SHA-256 {})", &text[..end], text.len(), sha256(text));
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(shorten),
+        Json::Object(members) => members.values_mut().for_each(shorten),
+        _ => {}
+    }
+}
+
+fn sha256(text: &str) -> String {
+    format!("{:x}", Sha256::digest(text))
+}
+
 /// A line to come.
 pub(in crate::store) struct Line<'o> {
     pub(in crate::store) order: &'o Order,
@@ -76,6 +103,27 @@ pub(in crate::store) struct Line<'o> {
 }
 
 impl Line<'_> {
+    /// The line, within bounds: who may do nothing but be refused is not to push out what others did.
+    fn to_text(&self) -> String {
+        let bytes_max = match self.outcome {
+            Outcome::Accepted | Outcome::Failed => LINE_BYTES_MAX,
+            Outcome::Unchanged | Outcome::Refused => REFUSED_BYTES_MAX,
+        };
+        let mut line = self.to_json();
+        shorten(&mut line);
+        let text = line.to_string();
+        if text.len() <= bytes_max {
+            return text;
+        }
+        for part in ["before", "after"] {
+            let whole = line[part].to_string();
+            if whole.len() > TEXT_MAX {
+                line[part] = json!({ "cut": true, "bytes": whole.len(), "sha256": sha256(&whole) });
+            }
+        }
+        line.to_string()
+    }
+
     fn to_json(&self) -> Json {
         let key = self.order.command.key();
         let actor = &self.order.actor;
@@ -133,7 +181,7 @@ impl Trail {
             text.push('\n');
         }
         for line in lines {
-            text.push_str(&line.to_json().to_string());
+            text.push_str(&line.to_text());
             text.push('\n');
         }
         let length = file.metadata()?.len();
@@ -256,6 +304,39 @@ mod tests {
             refusal: None,
         };
         trail.add(&[line]).expect("a line");
+    }
+
+    #[test]
+    fn a_line_has_bounds_whatever_it_tells_of() {
+        let long = "x".repeat(1 << 20);
+        let names: Vec<String> = (0..10_000).map(|number| format!("user-{number}")).collect();
+        let mut order = order();
+        order.command = Command::Delete {
+            key: Key::new(Kind::Team, long.as_str()),
+        };
+        for (outcome, bytes_max) in [
+            (Outcome::Accepted, LINE_BYTES_MAX),
+            (Outcome::Refused, 2 * REFUSED_BYTES_MAX),
+        ] {
+            for after in [json!({ "description": long }), json!({ "users": names })] {
+                let line = Line {
+                    order: &order,
+                    outcome,
+                    before: None,
+                    after: Some(&after),
+                    revision_before: "r",
+                    revision: None,
+                    refusal: None,
+                };
+                let text = line.to_text();
+                assert!(text.len() <= bytes_max, "{} bytes", text.len());
+                let line: Json = serde_json::from_str(&text).expect("a line of JSON");
+                let hash = sha256(&after.to_string());
+                let is_told = line["after"]["sha256"] == hash.as_str();
+                let description = line["after"]["description"].as_str().unwrap_or_default();
+                assert!(is_told || description.contains(&sha256(&long)), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -175,8 +175,11 @@ fn user_may_be_called(directory: &Directory, order: &Order, difference: &Differe
         );
         return Err(broken("R27", message));
     }
-    let known = account.and_then(|account| account.scim.as_deref());
-    let scim = difference.scim.as_ref().and_then(Option::as_ref).or(known);
+    // Whose an account is that there is, a request cannot say anew.
+    let scim = match account {
+        Some(account) if difference.what == What::Change => account.scim.as_deref(),
+        _ => difference.scim.as_ref().and_then(Option::as_ref),
+    };
     if !directory.may_have(id, scim) {
         let message = format!(
             "`{id}` was somebody else's before, and a new account would get what is still meant for them: an Admin has to \
