@@ -169,6 +169,9 @@ async fn a_group_grants_what_an_admin_gave_its_team_and_nothing_before() {
     };
     let (nothing, bare) = (vec![false; 3], team(&group).await);
     assert_eq!(rights(a).await, nothing);
+    let refused = admin(&sync, "PUT", &format!("teams/{group}/datastores/orders"), &Value::Null, 409).await;
+    let detail = refused["detail"].as_str().expect("a detail");
+    assert!(detail.contains("set the team's `permission` first"), "{detail}");
     let given = json!({"permission": "read", "datastores": ["orders"], "enrichment_datastores": ["orders-quality"]});
     admin(&sync, "PATCH", &format!("teams/{group}"), &given, 200).await;
     let (reads, set) = (vec![true, false, false], team(&group).await);

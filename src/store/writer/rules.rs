@@ -182,7 +182,11 @@ pub(super) fn check_directory(faults: Vec<Fault>) -> Result<(), Refusal> {
         }
         "directory-role" => "R1",
         "directory-public" => "R20",
-        "directory-team-name" | "directory-permission" => "R23",
+        "directory-permission" => {
+            let how = "set the team's `permission` first, or give the assignment one of its own";
+            return Err(broken("R23", format!("{}: {how}", first.message)));
+        }
+        "directory-team-name" => "R23",
         _ => return Faults::check(faults).map(|_| ()).map_err(Refusal::Broken),
     };
     Err(broken(rule, first.message.clone()))
