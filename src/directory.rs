@@ -24,6 +24,7 @@ mod sorted;
 
 pub use change::{Change as DocumentChange, Delta};
 pub use command::{Assignments, Command, Members, Patch};
+pub use document::Retired;
 pub use edit::{Change, Edit, Item, Member, Scalar, edit};
 pub use entry::{Account, Assignment, Key, Kind, Permission, Reference, Role, Store, Team};
 pub use fold::fold;

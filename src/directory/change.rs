@@ -110,14 +110,13 @@ impl Edit<'_> {
         let now = change.text.as_ref().map(|text| Arc::new(Document::read(text, before.as_deref())));
         let (old, new) = (before.as_deref(), now.as_deref());
         self.entries(name, old, new);
-        for name_before in old.into_iter().flat_map(|old| &old.retired) {
-            let key = (fold(name_before), name);
-            self.now.retired.remove(|known| (&*known.0, &known.1).cmp(&(&key.0, key.1)));
+        for before in old.into_iter().flat_map(|old| &old.retired) {
+            let key = (fold(&before.name).into(), name.clone(), before.name.clone());
+            self.now.retired.remove(|known| known.cmp(&key));
         }
-        for name_now in new.into_iter().flat_map(|new| &new.retired) {
-            let folded: Arc<str> = fold(name_now).into();
-            let order = |known: &(Arc<str>, Arc<str>)| (&known.0, &known.1).cmp(&(&folded, name));
-            self.now.retired.insert((folded.clone(), name.clone()), (), order);
+        for now in new.into_iter().flat_map(|new| &new.retired) {
+            let key = (fold(&now.name).into(), name.clone(), now.name.clone());
+            self.now.retired.insert(key.clone(), now.clone(), |known| known.cmp(&key));
         }
         if new.is_some_and(|new| !new.faults.is_empty() || !new.broken.is_empty()) {
             self.now.faulty.insert(name.clone(), (), |known| known.cmp(name));
@@ -263,11 +262,14 @@ impl Edit<'_> {
         };
         let user_name = |entry| scim(entry, "userName").filter(|_| kind == Kind::User).map(|name| fold(&name));
         self.now.team_names.follow(kind, id, team_key(before), team_key(now));
+        let folded = (kind == Kind::User).then(|| fold(id)).filter(|folded| **folded != **id);
+        let user_id = |entry: Option<&Entry>| entry.and(folded.clone());
         for (index, old, new) in [
             (&mut self.now.team_names, team_name(before), team_name(now)),
             (&mut self.now.scim_ids, scim(before, "id"), scim(now, "id")),
             (&mut self.now.external_ids, scim(before, "externalId"), scim(now, "externalId")),
             (&mut self.now.user_names, user_name(before), user_name(now)),
+            (&mut self.now.user_ids, user_id(before), user_id(now)),
         ] {
             index.follow(kind, id, old, new);
         }

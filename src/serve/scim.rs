@@ -149,25 +149,35 @@ impl Scim {
         id.ok_or_else(|| Problem::new(404, format!("there is no such {}", kind.name())))
     }
 
-    /// The state of an entry that a change starts from: the present one, whose version must be the caller's if it names
-    /// one.
-    fn expected(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Result<Expected, Problem> {
+    /// The state of an entry that a change starts from: the caller's if it names one, else the present one. Whether it is
+    /// the present one is for the writer to say, which puts on record what it refuses.
+    fn expected(&self, call: &Call, directory: &Directory, key: &Key) -> Expected {
         match call.expected() {
-            Expected::Entry(tag) if Some(&tag) != entry::etag(directory, kind, id).as_ref() => {
-                Err(Problem::new(412, "the resource has changed meanwhile"))
+            Expected::Entry(tag) if !call.expects(&entry::etag(directory, key).unwrap_or_default()) => {
+                Expected::Entry(tag)
             }
-            _ => {
-                let present = directory.etag(&Key::new(entry::kind_of(kind), id));
-                Ok(Expected::Entry(present.unwrap_or_default()))
-            }
+            _ => Expected::Entry(directory.etag(key).unwrap_or_default()),
         }
     }
 
-    /// The state of an entry that a deletion wants: any, unless the caller names one.
-    fn expected_last(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Result<Expected, Problem> {
+    /// The same for what nothing is read for: without a word of the caller, whatever the state is.
+    fn condition(&self, call: &Call, directory: &Directory, key: &Key) -> Expected {
         match call.expected() {
-            Expected::Entry(_) => self.expected(call, directory, kind, id),
-            any => Ok(any),
+            Expected::Newest => Expected::Newest,
+            _ => self.expected(call, directory, key),
+        }
+    }
+
+    /// That what needs no change is what the caller takes it for.
+    ///
+    /// # Errors
+    /// 412.
+    fn is_expected(&self, call: &Call, directory: &Directory, key: &Key) -> Result<(), Problem> {
+        match call.expected() {
+            Expected::Entry(_) if !call.expects(&entry::etag(directory, key).unwrap_or_default()) => {
+                Err(Problem::new(412, "the resource has changed meanwhile"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -192,7 +202,7 @@ impl Scim {
     fn show(&self, call: &Call, kind: Type, uuid: &str, status: StatusCode) -> Result<Reply, Problem> {
         let directory = self.directory()?;
         let id = self.find(&directory, kind, uuid)?;
-        let etag = entry::etag(&directory, kind, id);
+        let etag = entry::etag(&directory, &Key::new(entry::kind_of(kind), id));
         let base = self.base(call);
         if status == StatusCode::OK && call.is_read() && etag.as_deref().is_some_and(|etag| call.has(etag)) {
             return Ok(Reply {

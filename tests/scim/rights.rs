@@ -7,7 +7,7 @@ use crate::admin::world::{JSON, MERGE_PATCH, NEWEST};
 use crate::support::Client;
 
 /// Asks the admin API, and wants a status.
-async fn admin(sync: &Sync, method: &str, path: &str, body: &Value, status: u16) -> Value {
+pub async fn admin(sync: &Sync, method: &str, path: &str, body: &Value, status: u16) -> Value {
     let authorization = format!("Bearer {}", sync.other_token);
     let content_type = if method == "PATCH" { MERGE_PATCH } else { JSON };
     let mut headers = vec![("authorization", authorization.as_str())];
@@ -36,7 +36,7 @@ async fn may(sync: &Sync, user: &str, action: &str, datastore: &str) -> bool {
     sync.sidecar.client().await.asks(("User", user), action, ("Datastore", datastore)).await
 }
 
-async fn is_admin(sync: &Sync, user: &str) -> bool {
+pub async fn is_admin(sync: &Sync, user: &str) -> bool {
     sync.sidecar
         .client()
         .await

@@ -46,12 +46,12 @@ pub fn patch_group(operations: &[Operation]) -> Result<GroupChange, Problem> {
     let mut change = GroupChange::default();
     for operation in operations {
         match &operation.path {
-            Some(text) => match read(Type::Group, text)? {
+            Some(text) if !Type::Group.is_core(text) => match read(Type::Group, text)? {
                 Read::Target(target) => change.apply(&target, operation.verb, operation.value.clone())?,
                 Read::Unknown => return Err(unknown(text)),
             },
-            None => {
-                for (name, value) in members(operation)? {
+            _ => {
+                for (name, value) in members(Type::Group, operation)? {
                     match read(Type::Group, &name)? {
                         Read::Target(Target::Place(place)) if !place.attribute.is_writable() => {}
                         Read::Target(target) => change.apply(&target, operation.verb, value)?,

@@ -6,7 +6,7 @@
 use super::difference::{Difference, PUBLIC, What};
 use super::{Channel, Order, Refusal};
 use crate::directory::{
-    Assignments, Command, Directory, Kind, Members, NAME_RULE, Patch, Role, check_team_name, is_public_name,
+    Assignments, Command, Directory, Key, Kind, Members, NAME_RULE, Patch, Role, check_team_name, is_public_name,
 };
 use crate::engine::{Fault, Faults, Severity};
 
@@ -141,14 +141,8 @@ pub(super) fn check_difference(directory: &Directory, order: &Order, difference:
     };
     if let Some(id) = new_id
         && difference.key.kind == Kind::User
-        && order.channel != Channel::CommandLine
-        && directory.is_retired(id)
     {
-        let message = format!(
-            "`{id}` was somebody's before, and a new account would get what is still meant for them: an Admin has to \
-             release it first"
-        );
-        return Err(broken("R9", message));
+        user_may_be_called(directory, order, difference, id)?;
     }
     if difference.key.kind == Kind::Team && difference.key.id != PUBLIC {
         // A new team without a name has its id for one, and policies name teams by their ids.
@@ -166,6 +160,40 @@ fn team_may_be_called(name: &str) -> Result<(), Refusal> {
     }
     check_team_name(name)
         .map_err(|why| broken("R23", format!("the name {why}: {}", NAME_RULE.trim_end_matches(" (R23)"))))
+}
+
+/// R9 and R27: an id of a user is one person's.
+fn user_may_be_called(directory: &Directory, order: &Order, difference: &Difference, id: &str) -> Result<(), Refusal> {
+    let is_itself = |other: &String| difference.what == What::Change && *other == difference.key.id;
+    if let Some(other) = directory.twin(id).filter(|other| !is_itself(other)) {
+        return Err(Refusal::Exists(Key::new(Kind::User, other)));
+    }
+    if order.channel == Channel::CommandLine {
+        return Ok(());
+    }
+    let account = directory.account(Kind::User, &difference.key.id);
+    if difference.what == What::Change
+        && let Some(account) = account
+        && account.role != Role::Member
+    {
+        let message = format!(
+            "`{}` is {}, and another id would hand that on: an Admin renames it on the command line, or makes it a Member \
+             first",
+            difference.key.id,
+            account.role.name()
+        );
+        return Err(broken("R27", message));
+    }
+    let known = account.and_then(|account| account.scim.as_deref());
+    let scim = difference.scim.as_ref().and_then(Option::as_ref).or(known);
+    if !directory.may_have(id, scim) {
+        let message = format!(
+            "`{id}` was somebody else's before, and a new account would get what is still meant for them: an Admin has to \
+             release it first, with `DELETE /v1/admin/retired-users/{id}`"
+        );
+        return Err(broken("R9", message));
+    }
+    Ok(())
 }
 
 /// Refuses a directory that a change would break.
