@@ -261,9 +261,9 @@ impl Edit<'_> {
             Some(entry?.scim()?.get(name)?.as_str()?.to_owned())
         };
         let user_name = |entry| scim(entry, "userName").filter(|_| kind == Kind::User).map(|name| fold(&name));
-        self.now.team_names.follow(kind, id, team_key(before), team_key(now));
         let folded = (kind == Kind::User).then(|| fold(id)).filter(|folded| **folded != **id);
         let user_id = |entry: Option<&Entry>| entry.and(folded.clone());
+        self.now.team_names.follow(kind, id, team_key(before), team_key(now));
         for (index, old, new) in [
             (&mut self.now.team_names, team_name(before), team_name(now)),
             (&mut self.now.scim_ids, scim(before, "id"), scim(now, "id")),

@@ -249,9 +249,17 @@ impl Directory {
         self.retired_as(&fold(name)).next().is_some()
     }
 
-    /// All names of users that may not be given again, ascending by what they fold to.
-    pub fn retired(&self) -> impl Iterator<Item = &Retired> {
-        self.retired.iter().map(|(_, retired)| &**retired)
+    /// Names of users that may not be given again, ascending by what they fold to, each once, from the first that comes
+    /// behind a name.
+    pub fn retired_behind(&self, name: &str) -> impl Iterator<Item = &Retired> {
+        let behind = fold(name);
+        let all = self.retired.range(|(known, ..)| (**known).cmp(&behind));
+        let mut last = Arc::<str>::from(behind.as_str());
+        all.filter_map(move |((folded, ..), retired)| {
+            let is_new = *folded != last;
+            last = folded.clone();
+            is_new.then_some(&**retired)
+        })
     }
 
     /// Whether a name may be given to whom directory sync has as this: nobody had it before, or this account alone, or

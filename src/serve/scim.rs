@@ -151,20 +151,18 @@ impl Scim {
 
     /// The state of an entry that a change starts from: the caller's if it names one, else the present one. Whether it is
     /// the present one is for the writer to say, which puts on record what it refuses.
-    fn expected(&self, call: &Call, directory: &Directory, key: &Key) -> Expected {
+    fn expected(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Expected {
         match call.expected() {
-            Expected::Entry(tag) if !call.expects(&entry::etag(directory, key).unwrap_or_default()) => {
-                Expected::Entry(tag)
-            }
-            _ => Expected::Entry(directory.etag(key).unwrap_or_default()),
+            Expected::Entry(tag) if !self.is_shown(call, directory, kind, id) => Expected::Entry(tag),
+            _ => Expected::Entry(directory.etag(&Key::new(entry::kind_of(kind), id)).unwrap_or_default()),
         }
     }
 
-    /// The same for what nothing is read for: without a word of the caller, whatever the state is.
-    fn condition(&self, call: &Call, directory: &Directory, key: &Key) -> Expected {
+    /// The state of an entry that a deletion wants: any, unless the caller names one.
+    fn expected_last(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Expected {
         match call.expected() {
-            Expected::Newest => Expected::Newest,
-            _ => self.expected(call, directory, key),
+            Expected::Entry(_) => self.expected(call, directory, kind, id),
+            any => any,
         }
     }
 
@@ -172,13 +170,18 @@ impl Scim {
     ///
     /// # Errors
     /// 412.
-    fn is_expected(&self, call: &Call, directory: &Directory, key: &Key) -> Result<(), Problem> {
+    fn unchanged(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Result<(), Problem> {
         match call.expected() {
-            Expected::Entry(_) if !call.expects(&entry::etag(directory, key).unwrap_or_default()) => {
+            Expected::Entry(_) if !self.is_shown(call, directory, kind, id) => {
                 Err(Problem::new(412, "the resource has changed meanwhile"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether `If-Match` names the version that is shown now.
+    fn is_shown(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> bool {
+        entry::etag(directory, kind, id).is_some_and(|shown| call.expects(&shown))
     }
 
     /// Has the writer do something, in the name of whose token it is.
@@ -202,7 +205,7 @@ impl Scim {
     fn show(&self, call: &Call, kind: Type, uuid: &str, status: StatusCode) -> Result<Reply, Problem> {
         let directory = self.directory()?;
         let id = self.find(&directory, kind, uuid)?;
-        let etag = entry::etag(&directory, &Key::new(entry::kind_of(kind), id));
+        let etag = entry::etag(&directory, kind, id);
         let base = self.base(call);
         if status == StatusCode::OK && call.is_read() && etag.as_deref().is_some_and(|etag| call.has(etag)) {
             return Ok(Reply {

@@ -87,6 +87,17 @@ async fn a_name_comes_back_with_its_external_id_alone() {
         let told = provider.ask("POST", "/Users", &person(other), 409).await;
         assert_eq!(told["scimType"], "uniqueness", "{other:?}");
     }
+    let old = format!("/Users/{}", provider.user("Old@example.com").await);
+    provider.ask("DELETE", &old, &Value::Null, 204).await;
+    let page = admin(&sync, "GET", "retired-users?limit=1", &Value::Null, 200).await;
+    assert_eq!(page["items"][0]["id"], "Old@example.com");
+    let next = format!("retired-users?limit=1&cursor={}", page["next_cursor"].as_str().expect("more"));
+    let page = admin(&sync, "GET", &next, &Value::Null, 200).await;
+    assert_eq!(page["items"][0]["scim"]["externalId"], "one");
+    assert_eq!(
+        (&page["items"][0]["id"], &page["next_cursor"]),
+        (&json!("test@example.com"), &Value::Null)
+    );
     admin(&sync, "DELETE", "retired-users/test@example.com", &Value::Null, 204).await;
     let made = provider.ask("POST", "/Users", &person(None), 201).await;
     let path = format!("/Users/{}", made["id"].as_str().expect("an id"));

@@ -151,12 +151,12 @@ fn groups<'d>(directory: &'d Directory, user: &str) -> impl Iterator<Item = (&'d
 
 /// The version of a resource, 32 hexadecimal digits: the state of the entry, and of a user also the names of the groups,
 /// which are shown with it.
-pub(super) fn etag(directory: &Directory, key: &Key) -> Option<String> {
-    let state = directory.etag(key)?;
-    if key.kind != Kind::User {
+pub(super) fn etag(directory: &Directory, kind: Type, id: &str) -> Option<String> {
+    let state = directory.etag(&Key::new(kind_of(kind), id))?;
+    if kind == Type::Group {
         return Some(state);
     }
-    let groups: Vec<(&str, &str)> = groups(directory, &key.id).collect();
+    let groups: Vec<(&str, &str)> = groups(directory, id).collect();
     let hash = Sha256::digest(json!([state, groups]).to_string());
     Some(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
 }
@@ -169,7 +169,7 @@ pub(super) fn members<'d>(directory: &'d Directory, team: &str) -> impl Iterator
 
 fn meta(directory: &Directory, base: &str, kind: Type, id: &str, kept: &Map<String, Value>) -> Value {
     let uuid = kept.get("id").and_then(Value::as_str).unwrap_or_default();
-    let etag = etag(directory, &Key::new(kind_of(kind), id)).unwrap_or_default();
+    let etag = etag(directory, kind, id).unwrap_or_default();
     json!({
         "resourceType": kind.name(),
         "created": kept.get("created"),

@@ -70,7 +70,7 @@ pub(super) async fn patch(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply,
 pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
     let directory = scim.directory()?;
     let key = Key::new(Kind::Team, scim.find(&directory, Type::Group, uuid)?);
-    let expected = scim.condition(call, &directory, &key);
+    let expected = scim.expected_last(call, &directory, Type::Group, &key.id);
     scim.order(call, Command::Delete { key }, expected).await.map_err(refused)?;
     Ok(Reply::empty())
 }
@@ -81,10 +81,10 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, change: &GroupChange) -> R
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;
         let key = Key::new(Kind::Team, scim.find(&directory, Type::Group, uuid)?);
-        let expected = scim.expected(call, &directory, &key);
+        let expected = scim.expected(call, &directory, Type::Group, &key.id);
         let patch = difference(&directory, &key, change)?;
         if patch == Patch::default() {
-            return scim.is_expected(call, &directory, &key);
+            return scim.unchanged(call, &directory, Type::Group, &key.id);
         }
         let is_of_members = patch.scim.is_none() && call.expected() == Expected::Newest;
         let expected = if is_of_members { Expected::Newest } else { expected };

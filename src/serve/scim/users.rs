@@ -62,7 +62,7 @@ pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply
     let directory = scim.directory()?;
     let key = Key::new(Kind::User, scim.find(&directory, Type::User, uuid)?);
     let was_active = directory.account(key.kind, &key.id).is_some_and(|account| account.active);
-    let expected = scim.condition(call, &directory, &key);
+    let expected = scim.expected_last(call, &directory, Type::User, &key.id);
     scim.order(call, Command::Delete { key }, expected).await.map_err(refused)?;
     if was_active {
         scim.alarm.count(Instant::now(), uuid, directory.synced_users());
@@ -78,7 +78,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Resu
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;
         let key = Key::new(Kind::User, scim.find(&directory, Type::User, uuid)?);
-        let expected = scim.expected(call, &directory, &key);
+        let expected = scim.expected(call, &directory, Type::User, &key.id);
         let Some((account, scim_part)) = directory.account(key.kind, &key.id).zip(kept(&directory, key.kind, &key.id))
         else {
             return Err(Problem::new(404, "there is no such user"));
@@ -88,7 +88,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Resu
         let after = scim.changes.run(move || make(&start)).await??;
         let created = scim_part.get("created").and_then(Value::as_str).unwrap_or_default();
         let Some(patch) = difference(scim, &key, account, (&before, &after), (uuid, created))? else {
-            return scim.is_expected(call, &directory, &key);
+            return scim.unchanged(call, &directory, Type::User, &key.id);
         };
         let loses_all = account.active && patch.active == Some(false);
         match scim

@@ -153,15 +153,6 @@ pub(super) fn check_difference(directory: &Directory, order: &Order, difference:
     Ok(())
 }
 
-/// R20 and R23, for names and ids alike. That no other team is called so, the directory finds out.
-fn team_may_be_called(name: &str) -> Result<(), Refusal> {
-    if is_public_name(name) {
-        return Err(broken("R20", format!("the name `{PUBLIC}` is the built-in team's")));
-    }
-    check_team_name(name)
-        .map_err(|why| broken("R23", format!("the name {why}: {}", NAME_RULE.trim_end_matches(" (R23)"))))
-}
-
 /// R9 and R27: an id of a user is one person's.
 fn user_may_be_called(directory: &Directory, order: &Order, difference: &Difference, id: &str) -> Result<(), Refusal> {
     let is_itself = |other: &String| difference.what == What::Change && *other == difference.key.id;
@@ -194,6 +185,15 @@ fn user_may_be_called(directory: &Directory, order: &Order, difference: &Differe
         return Err(broken("R9", message));
     }
     Ok(())
+}
+
+/// R20 and R23, for names and ids alike. That no other team is called so, the directory finds out.
+fn team_may_be_called(name: &str) -> Result<(), Refusal> {
+    if is_public_name(name) {
+        return Err(broken("R20", format!("the name `{PUBLIC}` is the built-in team's")));
+    }
+    check_team_name(name)
+        .map_err(|why| broken("R23", format!("the name {why}: {}", NAME_RULE.trim_end_matches(" (R23)"))))
 }
 
 /// Refuses a directory that a change would break.
