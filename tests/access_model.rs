@@ -360,6 +360,12 @@ fn the_rules_of_the_directory_are_told_with_line_and_entry() {
             "  one: { name: \"\u{ff30}UBLIC\",",
             "calls itself `\u{ff30}UBLIC`",
         ),
+        (
+            "R20",
+            "  one: {",
+            "  PUBLIC: { name: Everybody }\n  one: {",
+            "the team `PUBLIC` calls itself `PUBLIC`",
+        ),
         ("R23", "  one: {", "  one: { name: \"\",", "has 0 characters"),
         ("R23", "  one: {", "  one: { name: \"one \",", "begins or ends with a space"),
         ("R23", "  one: {", "  one: { name: \"o\\u200bne\",", "has U+200B in it"),

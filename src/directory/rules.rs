@@ -95,8 +95,9 @@ fn public_is_built_in(place: &Place<'_>, team: &Team, lists_members: Option<Span
         );
     }
     // The built-in team has its name whether or not it is written down.
-    if !is_public && is_public_name(&team.name) {
-        let message = format!("the team `{}` calls itself `{}`", place.id, team.name);
+    let called = [&*team.name, place.id].into_iter().find(|name| is_public_name(name));
+    if let Some(called) = called.filter(|_| !is_public) {
+        let message = format!("the team `{}` calls itself `{called}`", place.id);
         faults.push(
             place
                 .fault("directory-public", team.name_at, message)
