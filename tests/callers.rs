@@ -218,6 +218,25 @@ async fn a_broken_file_of_tokens_is_told_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_file_of_tokens_that_is_gone_ends_all_tokens() {
+    let world = World::new().await;
+    let good = world.token("ana").to_owned();
+    let mut client = Client::connect(world.admin).await;
+    comes(&mut client, &good, 200).await;
+    let file = world.root.path().join(TOKENS_FILE);
+    let aside = world.root.path().join("aside.json");
+    fs::rename(&file, &aside).expect("a file");
+    comes(&mut client, &good, 401).await;
+    let status = world.sidecar.client().await.get("/status").await.json();
+    let fault = status["callers"]["fault"].as_str().unwrap_or_default();
+    assert!(fault.contains("no token is good until it is there again"), "{status}");
+    fs::rename(&aside, &file).expect("a file");
+    comes(&mut client, &good, 200).await;
+    let status = world.sidecar.client().await.get("/status").await.json();
+    assert!(status["callers"].is_null(), "{status}");
+}
+
+#[tokio::test]
 async fn decisions_want_a_token_where_that_is_set() {
     let root = Root::bundled();
     let all: Vec<(Scope, String)> = Scope::ALL

@@ -172,9 +172,7 @@ fn tokens(world: &World, settings: &Settings) -> Result<TokensFile, TokensError>
         (None, World::BuiltIn) => return Err(TokensError::Nowhere),
     };
     let tokens = match TokensFile::open(&path) {
-        Err(TokensError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(TokensError::None(path));
-        }
+        Err(error) if error.is_absent() => return Err(TokensError::None(path)),
         opened => opened?,
     };
     if tokens.current().has_live(chrono::Utc::now()) {
