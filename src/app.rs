@@ -3,6 +3,7 @@
 mod cursor_key;
 mod logging;
 mod model;
+mod places;
 mod run;
 mod settings;
 mod tokens;

@@ -341,7 +341,14 @@ impl RootArgs {
             let name = name.into_string().ok()?;
             Some((name, value.into_string().ok()?))
         });
-        Settings::read(file.as_ref(), environment, &pairs)
+        let settings = Settings::read(file.as_ref(), environment, &pairs)?;
+        match self.world() {
+            World::Root(root) => match settings.misplaced(&root) {
+                faults if faults.is_empty() => Ok(settings),
+                faults => Err(faults),
+            },
+            World::BuiltIn => Ok(settings),
+        }
     }
 
     fn file(&self) -> Result<Option<Text>, Box<Fault>> {

@@ -256,6 +256,45 @@ fn all_mistakes_in_settings_are_told_at_once() {
 }
 
 #[test]
+fn what_gatepost_writes_may_not_stand_where_a_roots_files_do() {
+    let root = Root::bundled();
+    for (setting, directory) in [
+        ("audit.file=entities/audit.jsonl".to_owned(), "entities/"),
+        ("audit.file=audit/../policies/audit.log".to_owned(), "policies/"),
+        (format!("callers.tokens_file={}/schema/tokens.json", path(&root)), "schema/"),
+    ] {
+        for command in [&["serve", path(&root), "--listen", "127.0.0.1:0"][..], &["check", path(&root)]] {
+            let output = run(&[command, &["--set", &setting]].concat());
+            assert_eq!(output.status.code(), Some(2), "{setting}");
+            let words = format!("is inside `{directory}`");
+            assert!(err(&output).contains(&words), "{}", err(&output));
+        }
+    }
+}
+
+#[test]
+fn a_public_url_has_a_scheme_and_a_host() {
+    let root = Root::bundled();
+    for (url, is_good) in [
+        ("https://gatepost.example.com", true),
+        ("https://example.com/tenants/a/", true),
+        ("http://127.0.0.1:8181", true),
+        ("gatepost.example.com", false),
+        ("https://", false),
+        ("https:///scim", false),
+        ("https://example.com/?a=b", false),
+        ("ftp://example.com", false),
+        ("", false),
+    ] {
+        let output = run(&["check", path(&root), "--set", &format!("scim.public_url={url}")]);
+        assert_eq!(output.status.code(), Some(if is_good { 0 } else { 2 }), "{url}: {output:?}");
+        let shown = err(&output);
+        assert!(is_good || shown.contains("must be a URL with its scheme"), "{url}: {shown}");
+        assert!(is_good || shown.contains("`https://sync.example.com`"), "{url}: {shown}");
+    }
+}
+
+#[test]
 fn an_address_that_others_could_reach_is_refused() {
     let root = Root::tiny("permit (principal, action, resource);");
     let output = run(&["serve", path(&root), "--listen", "0.0.0.0:0"]);

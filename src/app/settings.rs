@@ -356,8 +356,15 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "scim.public_url",
-        help: "the URL that `/scim/v2` stands behind for the identity provider, `https://…`; default: the host that was asked, by http",
+        help: "the URL that `/scim/v2` stands behind for the identity provider, as `https://sync.example.com`; default: the host that was asked, by http",
         read: |s, text| {
+            let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+            let is_url = rest.is_some_and(|rest| {
+                !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', ' '])
+            });
+            if !is_url {
+                return Err(format!("`{text}` must be a URL with its scheme and no query"));
+            }
             s.scim.public_url = Some(text.to_owned());
             Ok(())
         },
