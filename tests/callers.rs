@@ -321,6 +321,7 @@ async fn nobody_is_listened_to_without_tokens_that_are_good_and_nobody_elses() {
     };
     let root = Root::bundled();
     refused(&root, "there is no token in").await;
+    refused(&root, &format!("token create NAME --root {} --principal", root.path().display())).await;
     root.write(TOKENS_FILE, "{\"tokens\":[]}");
     let mode =
         |mode| fs::set_permissions(root.path().join(TOKENS_FILE), fs::Permissions::from_mode(mode)).expect("a mode");
@@ -460,23 +461,23 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
     }
     for (arguments, code, words) in [
         (
-            &["create", "okta", "--principal", "user:a", "--scope", "scim"][..],
+            &["create", "okta", "--principal", "user:ana@example.com", "--scope", "scim"][..],
             1,
             "is there already",
         ),
         (&["create", "x", "--principal", "a", "--scope", "scim"], 2, "is no entity"),
         (
-            &["create", "x", "--principal", "user:a", "--scope", "root"],
+            &["create", "x", "--principal", "user:ana@example.com", "--scope", "root"],
             2,
             "invalid value 'root'",
         ),
-        (&["create", "x", "--principal", "user:a"], 2, "--scope"),
+        (&["create", "x", "--principal", "user:ana@example.com"], 2, "--scope"),
         (
             &[
                 "create",
                 "x",
                 "--principal",
-                "user:a",
+                "user:ana@example.com",
                 "--scope",
                 "scim",
                 "--expires",
@@ -490,7 +491,7 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
                 "create",
                 "x",
                 "--principal",
-                "user:a",
+                "user:ana@example.com",
                 "--scope",
                 "scim",
                 "--expires",
@@ -504,7 +505,7 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
                 "create",
                 "x",
                 "--principal",
-                "user:a",
+                "user:ana@example.com",
                 "--scope",
                 "scim",
                 "--expires",
@@ -522,6 +523,42 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(told.contains(words), "{arguments:?}: {told}");
     }
+}
+
+#[test]
+fn a_token_is_for_an_account_that_is_there() {
+    let root = Root::bundled();
+    let create = |name: &str, principal: &str| {
+        let output = run(root.path(), &["create", name, "--principal", principal, "--scope", "admin"]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for (principal, words) in [
+        ("user:anna@example.com", "no user `anna@example.com`: did you mean `ana@example.com`?"),
+        ("user:provisioner", "no user `provisioner`"),
+        ("usr:ana@example.com", "no entity type `usr`: did you mean"),
+        ("datastore:ledger", "`datastore` cannot stand there; `ServiceUser` or `User` can"),
+    ] {
+        let (code, told) = create("typo", principal);
+        assert_eq!(code, Some(1), "{principal}: {told}");
+        assert!(told.contains(words), "{principal}: {told}");
+    }
+    assert!(!root.path().join(TOKENS_FILE).exists());
+    // Each way to write a type is one type in the file, and in the audit trail.
+    for (name, principal) in [
+        ("one", "ServiceUser::\"provisioner\""),
+        ("two", "serviceuser:provisioner"),
+        ("three", "service_user:provisioner"),
+        ("four", "service-user:provisioner"),
+    ] {
+        assert_eq!(create(name, principal).0, Some(0), "{principal}");
+    }
+    let tokens = app::read_tokens(&root.path().join(TOKENS_FILE)).expect("tokens");
+    assert!(tokens.tokens().all(|token| token.principal.entity_type == "ServiceUser"));
+    // Files that do not load cannot tell, and whoever mends them may need the token.
+    root.write("entities/zz.yaml", "users: 1\n");
+    let (code, told) = create("unchecked", "user:anna@example.com");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("nobody knows whether there is user `anna@example.com`"), "{told}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A running sidecar: sockets, loader, server and signals.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -172,12 +172,22 @@ fn tokens(world: &World, settings: &Settings) -> Result<TokensFile, TokensError>
         (None, World::BuiltIn) => return Err(TokensError::Nowhere),
     };
     let tokens = match TokensFile::open(&path) {
-        Err(error) if error.is_absent() => return Err(TokensError::None(path)),
+        Err(error) if error.is_absent() => return Err(none(world, path)),
         opened => opened?,
     };
     if tokens.current().has_live(chrono::Utc::now()) {
         Ok(tokens)
     } else {
-        Err(TokensError::None(path))
+        Err(none(world, path))
     }
+}
+
+/// Says how to make a token where this sidecar looks for them.
+fn none(world: &World, path: PathBuf) -> TokensError {
+    let root = match world {
+        World::Root(root) if root != Path::new(".") => format!(" --root {}", root.display()),
+        _ => String::new(),
+    };
+    let create = format!("gatepost token create NAME{root} --principal TYPE:ID --scope SCOPE");
+    TokensError::None(path, create)
 }

@@ -40,8 +40,8 @@ pub enum TokensError {
     #[error("refusing the tokens in `{0}`: {1}")]
     Content(PathBuf, TokenError),
     /// They are wanted, and there are none.
-    #[error("there is no token in `{0}` that is good today: make one with `gatepost token create`")]
-    None(PathBuf),
+    #[error("there is no token in `{0}` that is good today: make one with `{1}`")]
+    None(PathBuf, String),
     /// They are wanted, and nobody says where they are.
     #[error("the built-in model has no tokens: set `callers.tokens_file`, or serve a root")]
     Nowhere,

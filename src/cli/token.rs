@@ -12,7 +12,7 @@ use serde_json::json;
 use super::lists::{Colour, NamedRootArgs, Table, shown};
 use super::names::{self, Typed};
 use super::source::Failed;
-use super::{FAILURE, Format, SUCCESS, complete, print, print_error};
+use super::{FAILURE, Format, RootArgs, SUCCESS, check, complete, print, print_error};
 use crate::app::{TOKENS_FILE, World, change_tokens, read_tokens};
 use crate::callers::{Principal, Scope, Token};
 
@@ -25,8 +25,8 @@ const DAYS_MAX: u32 = 36_500;
                         hashes, not the tokens. A running sidecar takes up a change of that file at once. To change a \
                         token without a failed request, make a second one, give it to the caller, and revoke the first.\n\n\
                         Exit codes: 0 done, 1 the file or the name has a fault, 2 wrong usage or settings.\n\n\
-                        Examples:\n  gatepost token create okta --principal serviceuser:directory-sync --scope scim --expires 90d\n  \
-                        gatepost token list\n  gatepost token revoke okta"
+                        Examples:\n  gatepost token create okta --root demo --principal service-user:directory-sync --scope scim --expires 90d\n  \
+                        gatepost token list --root demo\n  gatepost token revoke okta --root demo"
 )]
 pub(super) struct TokenArgs {
     #[command(subcommand)]
@@ -49,7 +49,8 @@ struct CreateArgs {
     name: String,
     #[command(flatten)]
     root: NamedRootArgs,
-    /// For whom it speaks: `Type::"id"` or `type:id`. What it may change is what the policies allow this account.
+    /// For whom it speaks: `Type::"id"` or `type:id`, an account of the root. What it may change is what the policies allow
+    /// this account.
     #[arg(long, value_name = "ENTITY", add = ArgValueCompleter::new(complete::typed_principals))]
     principal: String,
     /// What it is good for; may be given more than once.
@@ -150,9 +151,9 @@ fn create(args: &CreateArgs) -> Result<u8, Failed> {
         )));
     };
     let path = file(&args.root)?;
+    let principal = known(&args.root.root(), Principal { entity_type, id })?;
     let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap_or_default();
     let expires = args.expires.or(args.days.map(Expiry::Days)).map(|expiry| expiry.from(now));
-    let principal = Principal { entity_type, id };
     let secret = change_tokens(&path, |callers| {
         callers.create(&args.name, principal, &args.scopes, now, expires)
     })
@@ -170,6 +171,24 @@ fn create(args: &CreateArgs) -> Result<u8, Failed> {
         }
     }
     Ok(SUCCESS)
+}
+
+/// Whom a token is for, by the exact type: an account that is not there would make a token that is good for nothing, and
+/// whoever made the account later would have made it good.
+fn known(root: &RootArgs, principal: Principal) -> Result<Principal, Failed> {
+    let settings = root.settings(&[]).map_err(Failed::Settings)?;
+    let Ok(snapshot) = check::compile(root, &settings) else {
+        print_error(&format!(
+            "nobody knows whether there is {} `{}`: the files have faults, which `gatepost check` shows",
+            shown(&principal.entity_type),
+            shown(&principal.id)
+        ));
+        return Ok(principal);
+    };
+    match names::principal(&snapshot, &principal.entity_type, &principal.id) {
+        Ok((entity_type, id)) => Ok(Principal { entity_type, id }),
+        Err(why) => Err(Failed::Other(format!("--principal: {why}"))),
+    }
 }
 
 fn list(args: &ListArgs) -> Result<u8, Failed> {
