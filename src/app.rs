@@ -10,7 +10,7 @@ mod tokens;
 
 pub use cursor_key::KeyError;
 pub use logging::{LogFormat, start_logging};
-pub use model::{MINIMAL, MODEL, built_in};
+pub use model::{IGNORED, MINIMAL, MODEL, built_in};
 pub use run::{Running, Signals, StartError, World, run};
 pub use settings::{SETTINGS, Setting, Settings};
 pub use tokens::{TOKENS_FILE, TokensError, TokensFile, change_tokens, read_tokens};

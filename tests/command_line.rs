@@ -191,6 +191,10 @@ fn init_writes_roots_that_check_and_overwrites_nothing() {
         let checked = run_in(place.path(), &["check", "new", "--deny-warnings"]);
         assert_eq!(checked.status.code(), Some(0), "{}", out(&checked));
         assert!(out(&checked).contains(policies), "{}", out(&checked));
+        let ignored = std::fs::read_to_string(place.path().join("new/.gitignore")).expect("a file");
+        for name in ["/tokens.json", "/audit/", "/entities/managed/.lock", ".gatepost-new*"] {
+            assert!(ignored.lines().any(|line| line == name), "{name}: {ignored}");
+        }
         let again = run_in(place.path(), arguments);
         assert_eq!(again.status.code(), Some(1));
         assert!(err(&again).contains("not empty"), "{}", err(&again));

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Output, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -250,6 +251,8 @@ fn a_running_sidecar_is_listed_and_changed_with_a_token() {
     let created = "token create cli --principal user:ana@example.com --scope admin";
     let token = done(&root, &created.split(' ').collect::<Vec<_>>());
     root.write("secret", token.trim());
+    let mode = |mode| std::fs::set_permissions(root.path().join("secret"), PermissionsExt::from_mode(mode));
+    mode(0o600).expect("a mode");
     let socket = root.path().join("admin.sock");
     let url = format!("unix:{}", socket.display());
     let admin = format!("admin.listen={url}");
@@ -292,6 +295,19 @@ fn a_running_sidecar_is_listed_and_changed_with_a_token() {
         people.contains("  carla@example.com: { name: Carla Mendes, role: Member, active: false }"),
         "{people}"
     );
+    assert!(!err(&there("user list")).contains("chmod"), "nobody else can read it");
+    mode(0o644).expect("a mode");
+    let told = err(&there("user list"));
+    assert!(told.contains("others may read or write the token in `secret`, whose mode is 644"), "{told}");
+    // The listener of decisions has no users; that is another thing than a user who is not there.
+    let decisions = format!("http://{}", sidecar.address);
+    for arguments in ["user list", "user show carla@example.com", "user deactivate carla@example.com"] {
+        let mut all: Vec<&str> = arguments.split(' ').collect();
+        all.extend(["--url", decisions.as_str(), "--token-file", "secret"]);
+        let output = run(&root, &all);
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {}", err(&output));
+        assert!(err(&output).contains("the admin API is not there"), "{}", err(&output));
+    }
     root.write("secret", "gp_wrong");
     assert_eq!(there("user list").status.code(), Some(1));
 }
