@@ -403,6 +403,16 @@ fn settings_help() -> String {
     help
 }
 
+/// Who runs this, for the audit trail.
+fn system_user() -> Option<String> {
+    let name = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .ok()
+        .filter(|name| !name.is_empty());
+    let id = rustix::process::getuid().as_raw();
+    Some(name.map_or_else(|| format!("uid {id}"), |name| format!("{name} (uid {id})")))
+}
+
 /// Whether something that was to be printed is lost.
 static IS_LOST: AtomicBool = AtomicBool::new(false);
 

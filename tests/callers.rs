@@ -562,6 +562,40 @@ fn a_token_is_for_an_account_that_is_there() {
 }
 
 #[test]
+fn what_is_done_to_tokens_is_on_record_without_the_token() {
+    let root = Root::bundled();
+    let create = ["create", "ops", "--principal", "user:ana@example.com", "--scope", "admin", "--expires", "9d"];
+    let made = run(root.path(), &create);
+    let secret = out(&made);
+    assert_eq!(run(root.path(), &create).status.code(), Some(1), "the name is taken");
+    assert_eq!(run(root.path(), &["revoke", "none"]).status.code(), Some(1));
+    assert_eq!(run(root.path(), &["revoke", "ops"]).status.code(), Some(0));
+    let trail = root.read("audit/directory.jsonl");
+    let lines: Vec<serde_json::Value> =
+        trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 2, "{trail}");
+    for (line, command, here, gone) in [
+        (&lines[0], "create-token", "after", "before"),
+        (&lines[1], "revoke-token", "before", "after"),
+    ] {
+        assert_eq!(line["command"], command);
+        assert_eq!(line["channel"], "command-line");
+        assert_eq!(line["outcome"], "accepted");
+        assert_eq!(line["entry"], serde_json::json!({ "type": "Token", "id": "ops" }));
+        assert_eq!(line[here]["principal"]["id"], "ana@example.com");
+        assert_eq!(line[here]["scopes"], serde_json::json!(["admin"]));
+        assert!(line[here]["expires"].is_string() && line[gone].is_null(), "{line}");
+        assert!(line["system_user"].as_str().is_some_and(|user| user.contains("uid ")), "{line}");
+    }
+    assert!(!trail.contains(&secret.trim()["gatepost_".len()..]) && !trail.contains("sha256"));
+    // What cannot be put on record is not done.
+    let full = run(root.path(), &[&create[..], &["--set", "audit.file=tokens.json/x"]].concat());
+    assert_eq!(full.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&full.stderr).contains("cannot write the audit trail"), "{full:?}");
+    assert_eq!(app::read_tokens(&root.path().join(TOKENS_FILE)).expect("tokens").tokens().count(), 0);
+}
+
+#[test]
 fn a_link_to_the_file_of_tokens_stays_a_link() {
     let (root, elsewhere) = (Root::bundled(), Root::empty());
     token(elsewhere.path(), "one", ANA, &[Scope::Admin]);

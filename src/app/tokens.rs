@@ -39,6 +39,9 @@ pub enum TokensError {
     /// It says what cannot be.
     #[error("refusing the tokens in `{0}`: {1}")]
     Content(PathBuf, TokenError),
+    /// What is to change cannot be put on record, so it is not changed.
+    #[error("{0}")]
+    Record(io::Error),
     /// They are wanted, and there are none.
     #[error("there is no token in `{0}` that is good today: make one with `{1}`")]
     None(PathBuf, String),
@@ -192,6 +195,18 @@ pub fn change_tokens<T>(
     path: &Path,
     change: impl FnOnce(&mut Callers) -> Result<T, TokenError>,
 ) -> Result<T, TokensError> {
+    change_tokens_on_record(path, change, |_, _| Ok(()))
+}
+
+/// The same, with something that is done once the change can be made and before it is: with the tokens before and after.
+///
+/// # Errors
+/// It cannot be read or written, the change cannot be made, or not be put on record.
+pub fn change_tokens_on_record<T>(
+    path: &Path,
+    change: impl FnOnce(&mut Callers) -> Result<T, TokenError>,
+    record: impl FnOnce(&Callers, &Callers) -> io::Result<()>,
+) -> Result<T, TokensError> {
     let failed = |error: io::Error| TokensError::Io(path.to_owned(), error);
     // What a link leads to is replaced, and not the link.
     let linked = fs::canonicalize(path);
@@ -202,8 +217,10 @@ pub fn change_tokens<T>(
     };
     let held = File::open(directory).map_err(failed)?;
     flock(&held, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
-    let mut callers = read_tokens(path)?;
+    let before = read_tokens(path)?;
+    let mut callers = before.clone();
     let made = change(&mut callers).map_err(|error| TokensError::Content(path.to_owned(), error))?;
+    record(&before, &callers).map_err(TokensError::Record)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = directory.join(format!(".{name}.{}", std::process::id()));
     let written = OpenOptions::new()
