@@ -236,13 +236,38 @@ fn a_wide_change_is_asked_about_on_a_terminal() {
     assert_eq!(code, Some(1), "{seen}");
     assert!(seen.contains("+    datastores: [holidays, vault]"), "{seen}");
     assert!(
-        seen.contains("gain access. Carry it out? [y/N]") && seen.contains("nothing was changed"),
+        seen.contains("gain access, which is more than 10. Carry it out? [y/N]")
+            && seen.contains("nothing was changed"),
         "{seen}"
     );
     assert_eq!(root.read("entities/teams.yaml"), teams);
     let (code, seen) = answered(&root, &["team", "assign", "Public", "vault"], "y\n");
     assert_eq!(code, Some(0), "{seen}");
     assert!(root.read("entities/teams.yaml").contains("datastores: [holidays, vault]"));
+}
+
+#[test]
+fn an_admin_who_would_shut_himself_out_is_asked() {
+    let root = Root::bundled();
+    let ana = "ana@example.com";
+    for (arguments, code, words) in [
+        ("--as user:ana@example.com", 1, "user:ana@example.com is who makes this change"),
+        ("--as user:theo@example.com --dry-run", 0, "nothing is written"),
+        ("--as user:ana@example.com --dry-run", 0, "nothing is written"),
+        ("--as user:ana@example.com --yes", 0, "changed"),
+    ] {
+        let mut all = vec!["user", "deactivate", ana];
+        all.extend(arguments.split(' '));
+        let output = run(&root, &all);
+        let told = out(&output) + &err(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {told}");
+        assert!(told.contains(words), "{arguments}: {told}");
+    }
+    done(&root, &["user", "reactivate", ana]);
+    // Another Admin does it, or whoever can write the files.
+    done(&root, &["user", "deactivate", ana, "--as", "user:theo@example.com"]);
+    done(&root, &["user", "reactivate", ana]);
+    done(&root, &["user", "deactivate", ana]);
 }
 
 #[test]
@@ -295,13 +320,24 @@ fn a_running_sidecar_is_listed_and_changed_with_a_token() {
         people.contains("  carla@example.com: { name: Carla Mendes, role: Member, active: false }"),
         "{people}"
     );
+    // Whose token it is, only the sidecar knows: that an Admin goes is asked about.
+    let shut_out = there("user deactivate ana@example.com");
+    assert_eq!(shut_out.status.code(), Some(1));
+    assert!(err(&shut_out).contains("may be whom the token is for"), "{}", err(&shut_out));
     assert!(!err(&there("user list")).contains("chmod"), "nobody else can read it");
     mode(0o644).expect("a mode");
     let told = err(&there("user list"));
-    assert!(told.contains("others may read or write the token in `secret`, whose mode is 644"), "{told}");
+    assert!(
+        told.contains("others may read or write the token in `secret`, whose mode is 644"),
+        "{told}"
+    );
     // The listener of decisions has no users; that is another thing than a user who is not there.
     let decisions = format!("http://{}", sidecar.address);
-    for arguments in ["user list", "user show carla@example.com", "user deactivate carla@example.com"] {
+    for arguments in [
+        "user list",
+        "user show carla@example.com",
+        "user deactivate carla@example.com",
+    ] {
         let mut all: Vec<&str> = arguments.split(' ').collect();
         all.extend(["--url", decisions.as_str(), "--token-file", "secret"]);
         let output = run(&root, &all);

@@ -22,7 +22,8 @@ use crate::directory::{Kind, Permission, Role};
 
 /// What all of them say at the end of their help.
 const CODES: &str = "Exit codes: 0 done, or nothing to do; 1 the files have faults, a name is unknown, the sidecar does not \
-                     answer, or a wide change was not confirmed; 2 wrong usage or settings; 3 a policy or a rule refuses.\n\n\
+                     answer, the root is of another revision than --if-revision, or a change that is asked \
+                     about was not confirmed; 2 wrong usage or settings; 3 a policy or a rule refuses.\n\n\
                      Without --url, the files of the root are read and written. Entries that people wrote are changed where \
                      they stand, and everything else in the file stays; new ones go to `entities/managed/`.";
 
@@ -48,7 +49,8 @@ pub(super) struct ChangeArgs {
     /// Show what would change, in the files and in who has access, and write nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Carry out a wide change, by which more than ten accounts gain access, without asking.
+    /// Carry out without asking: a wide change, by which more than ten accounts gain access, or one by which whoever makes it
+    /// would be an Admin no more.
     #[arg(long)]
     yes: bool,
     /// Who changes it, as in `user:ana@example.com`: the policies are asked whether they may. Without it nobody is asked on
