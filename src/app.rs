@@ -11,6 +11,6 @@ mod tokens;
 pub use cursor_key::KeyError;
 pub use logging::{LogFormat, start_logging};
 pub use model::{IGNORED, MINIMAL, MODEL, built_in};
-pub use run::{Running, Signals, StartError, World, run};
+pub use run::{Running, Signals, StartError, World, check_tokens, run};
 pub use settings::{SETTINGS, Setting, Settings};
 pub use tokens::{TOKENS_FILE, TokensError, TokensFile, change_tokens, change_tokens_on_record, read_tokens};

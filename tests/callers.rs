@@ -321,7 +321,11 @@ async fn nobody_is_listened_to_without_tokens_that_are_good_and_nobody_elses() {
     };
     let root = Root::bundled();
     refused(&root, "there is no token in").await;
-    refused(&root, &format!("token create NAME --root {} --principal", root.path().display())).await;
+    refused(
+        &root,
+        &format!("token create NAME --root {} --principal", root.path().display()),
+    )
+    .await;
     root.write(TOKENS_FILE, "{\"tokens\":[]}");
     let mode =
         |mode| fs::set_permissions(root.path().join(TOKENS_FILE), fs::Permissions::from_mode(mode)).expect("a mode");
@@ -461,7 +465,14 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
     }
     for (arguments, code, words) in [
         (
-            &["create", "okta", "--principal", "user:ana@example.com", "--scope", "scim"][..],
+            &[
+                "create",
+                "okta",
+                "--principal",
+                "user:ana@example.com",
+                "--scope",
+                "scim",
+            ][..],
             1,
             "is there already",
         ),
@@ -533,10 +544,16 @@ fn a_token_is_for_an_account_that_is_there() {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     for (principal, words) in [
-        ("user:anna@example.com", "no user `anna@example.com`: did you mean `ana@example.com`?"),
+        (
+            "user:anna@example.com",
+            "no user `anna@example.com`: did you mean `ana@example.com`?",
+        ),
         ("user:provisioner", "no user `provisioner`"),
         ("usr:ana@example.com", "no entity type `usr`: did you mean"),
-        ("datastore:ledger", "`datastore` cannot stand there; `ServiceUser` or `User` can"),
+        (
+            "datastore:ledger",
+            "`datastore` cannot stand there; `ServiceUser` or `User` can",
+        ),
     ] {
         let (code, told) = create("typo", principal);
         assert_eq!(code, Some(1), "{principal}: {told}");
@@ -564,15 +581,23 @@ fn a_token_is_for_an_account_that_is_there() {
 #[test]
 fn what_is_done_to_tokens_is_on_record_without_the_token() {
     let root = Root::bundled();
-    let create = ["create", "ops", "--principal", "user:ana@example.com", "--scope", "admin", "--expires", "9d"];
+    let create = [
+        "create",
+        "ops",
+        "--principal",
+        "user:ana@example.com",
+        "--scope",
+        "admin",
+        "--expires",
+        "9d",
+    ];
     let made = run(root.path(), &create);
     let secret = out(&made);
     assert_eq!(run(root.path(), &create).status.code(), Some(1), "the name is taken");
     assert_eq!(run(root.path(), &["revoke", "none"]).status.code(), Some(1));
     assert_eq!(run(root.path(), &["revoke", "ops"]).status.code(), Some(0));
     let trail = root.read("audit/directory.jsonl");
-    let lines: Vec<serde_json::Value> =
-        trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines: Vec<serde_json::Value> = trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 2, "{trail}");
     for (line, command, here, gone) in [
         (&lines[0], "create-token", "after", "before"),
@@ -591,8 +616,14 @@ fn what_is_done_to_tokens_is_on_record_without_the_token() {
     // What cannot be put on record is not done.
     let full = run(root.path(), &[&create[..], &["--set", "audit.file=tokens.json/x"]].concat());
     assert_eq!(full.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&full.stderr).contains("cannot write the audit trail"), "{full:?}");
-    assert_eq!(app::read_tokens(&root.path().join(TOKENS_FILE)).expect("tokens").tokens().count(), 0);
+    assert!(
+        String::from_utf8_lossy(&full.stderr).contains("cannot write the audit trail"),
+        "{full:?}"
+    );
+    assert_eq!(
+        app::read_tokens(&root.path().join(TOKENS_FILE)).expect("tokens").tokens().count(),
+        0
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The binary as people and scripts use it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use crate::support::{Process, Root, gatepost, question, repository};
@@ -267,13 +268,63 @@ fn what_gatepost_writes_may_not_stand_where_a_roots_files_do() {
         ("audit.file=audit/../policies/audit.log".to_owned(), "policies/"),
         (format!("callers.tokens_file={}/schema/tokens.json", path(&root)), "schema/"),
     ] {
-        for command in [&["serve", path(&root), "--listen", "127.0.0.1:0"][..], &["check", path(&root)]] {
+        for command in [
+            &["serve", path(&root), "--listen", "127.0.0.1:0"][..],
+            &["check", path(&root)],
+        ] {
             let output = run(&[command, &["--set", &setting]].concat());
             assert_eq!(output.status.code(), Some(2), "{setting}");
             let words = format!("is inside `{directory}`");
             assert!(err(&output).contains(&words), "{}", err(&output));
         }
     }
+}
+
+#[test]
+fn check_finds_what_is_wrong_with_tokens() {
+    let root = Root::bundled();
+    let wanted = ["--set", "admin.listen=127.0.0.1:0"];
+    let check = |more: &[&str]| {
+        let output = run(&[&["check", path(&root)], more].concat());
+        (output.status.code(), out(&output))
+    };
+    assert_eq!(check(&[]).0, Some(0));
+    let (code, shown) = check(&wanted);
+    assert!(code == Some(1) && shown.contains("there is no token in"), "{shown}");
+    let create = [
+        "token",
+        "create",
+        "one",
+        "--root",
+        path(&root),
+        "--principal",
+        "user:ana@example.com",
+        "--scope",
+        "admin",
+    ];
+    assert_eq!(run(&create).status.code(), Some(0));
+    assert_eq!(check(&wanted).0, Some(0));
+    let mode = PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(root.path().join("tokens.json"), mode).expect("a mode");
+    let (code, shown) = check(&wanted);
+    assert!(
+        code == Some(1) && shown.contains("its mode is 644") && shown.contains("1 fault"),
+        "{shown}"
+    );
+    let (code, shown) = check(&[]);
+    assert!(
+        code == Some(0) && shown.contains("its mode is 644") && shown.contains("1 warning"),
+        "{shown}"
+    );
+    assert_eq!(check(&["--deny-warnings"]).0, Some(1));
+}
+
+#[test]
+fn check_says_that_what_it_checks_is_built_in() {
+    let output = run(&["check"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(err(&output).contains("this directory is no root"), "{}", err(&output));
+    assert!(err(&run_in(&repository("."), &["check"])).is_empty());
 }
 
 #[test]

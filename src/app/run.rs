@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::cursor_key::{self, KeyError};
-use super::tokens::{TOKENS_FILE, TokensError, TokensFile};
+use super::tokens::{TOKENS_FILE, TokensError, TokensFile, read_tokens};
 use crate::app::{Settings, built_in};
 use crate::callers::TokenSource;
 use crate::engine::Faults;
@@ -129,7 +129,7 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
     for address in &settings.admin_listen {
         management.listeners.push(serve::bind(address).await?);
     }
-    if !management.listeners.is_empty() || serving.callers.required {
+    if settings.wants_tokens() {
         serving.callers.tokens = Some(Arc::new(tokens(&world, settings)?));
     }
     let addresses = listeners.iter().map(Listener::address).collect();
@@ -179,6 +179,22 @@ fn tokens(world: &World, settings: &Settings) -> Result<TokensFile, TokensError>
         Ok(tokens)
     } else {
         Err(none(world, path))
+    }
+}
+
+/// What keeps a sidecar with these settings from its tokens. Where it wants none, only what is wrong with a file that is
+/// there.
+///
+/// # Errors
+/// As for a start.
+pub fn check_tokens(world: &World, settings: &Settings) -> Result<(), TokensError> {
+    if settings.wants_tokens() {
+        return tokens(world, settings).map(|_| ());
+    }
+    match (&settings.tokens_file, world) {
+        (Some(path), _) => read_tokens(path).map(|_| ()),
+        (None, World::Root(root)) => read_tokens(&root.join(TOKENS_FILE)).map(|_| ()),
+        (None, World::BuiltIn) => Ok(()),
     }
 }
 

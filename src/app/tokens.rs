@@ -337,7 +337,8 @@ mod tests {
     #[test]
     fn a_first_token_that_root_makes_is_its_directorys_owners() {
         let directory = tempfile::tempdir().expect("a directory");
-        let owner = |path: &Path| fs::metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).expect("an owner");
+        let owner =
+            |path: &Path| fs::metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).expect("an owner");
         // Only root gives files away; for anybody else, this holds that what they make stays theirs.
         let _ = std::os::unix::fs::chown(directory.path(), Some(1234), Some(1235));
         let path = directory.path().join(TOKENS_FILE);
