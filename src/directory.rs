@@ -16,6 +16,7 @@ mod entry;
 mod fold;
 mod index;
 mod model;
+mod name;
 mod node;
 mod project;
 mod rules;
@@ -23,12 +24,19 @@ mod sorted;
 
 pub use change::{Change as DocumentChange, Delta};
 pub use command::{Assignments, Command, Members, Patch};
+pub use document::Retired;
 pub use edit::{Change, Edit, Item, Member, Scalar, edit};
 pub use entry::{Account, Assignment, Key, Kind, Permission, Reference, Role, Store, Team};
 pub use fold::fold;
 pub use model::Directory;
+pub use name::{NAME_RULE, NameFault, check_team_name};
 
 use crate::engine::{Fault, Record, Severity, Text, UnknownParents};
+
+/// Whether people would take a name for that of the built-in team that everyone is in (R20).
+pub fn is_public_name(name: &str) -> bool {
+    rules::is_public_name(name)
+}
 
 /// Reads all documents as one directory and projects it into entities.
 ///

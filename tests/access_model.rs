@@ -347,7 +347,22 @@ fn the_rules_of_the_directory_are_told_with_line_and_entry() {
             "the team `one` has no permission",
         ),
         ("R23", "  one: {", "  one: { name: two,", "have the same name, `two`"),
+        ("R23", "  one: {", "  one: { name: TWO,", "have the same name, `two`"),
+        (
+            "R23",
+            "  one: {",
+            "  TWO: { name: Three }\n  one: {",
+            "the teams `TWO` and `two` both go by `two`",
+        ),
+        (
+            "R20",
+            "  one: {",
+            "  one: { name: \"\u{ff30}UBLIC\",",
+            "calls itself `\u{ff30}UBLIC`",
+        ),
         ("R23", "  one: {", "  one: { name: \"\",", "has 0 characters"),
+        ("R23", "  one: {", "  one: { name: \"one \",", "begins or ends with a space"),
+        ("R23", "  one: {", "  one: { name: \"o\\u200bne\",", "has U+200B in it"),
         (
             "-",
             "users: [bo], datastores: [a, b]",

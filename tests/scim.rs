@@ -3,6 +3,7 @@
 mod defects;
 mod differential;
 mod filters;
+mod names;
 mod pages;
 mod patches;
 mod rights;

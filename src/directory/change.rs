@@ -7,6 +7,7 @@ use super::document::{Document, Stated};
 use super::entry::{Entry, Kind, Role, Team};
 use super::fold::fold;
 use super::model::{Definition, Definitions, Directory, Edge, Tally};
+use super::name::fold_team;
 use super::rules::PUBLIC;
 use crate::engine::{Difference, Moved, Record, Text};
 
@@ -109,14 +110,13 @@ impl Edit<'_> {
         let now = change.text.as_ref().map(|text| Arc::new(Document::read(text, before.as_deref())));
         let (old, new) = (before.as_deref(), now.as_deref());
         self.entries(name, old, new);
-        for name_before in old.into_iter().flat_map(|old| &old.retired) {
-            let key = (fold(name_before), name);
-            self.now.retired.remove(|known| (&*known.0, &known.1).cmp(&(&key.0, key.1)));
+        for before in old.into_iter().flat_map(|old| &old.retired) {
+            let key = (fold(&before.name).into(), name.clone(), before.name.clone());
+            self.now.retired.remove(|known| known.cmp(&key));
         }
-        for name_now in new.into_iter().flat_map(|new| &new.retired) {
-            let folded: Arc<str> = fold(name_now).into();
-            let order = |known: &(Arc<str>, Arc<str>)| (&known.0, &known.1).cmp(&(&folded, name));
-            self.now.retired.insert((folded.clone(), name.clone()), (), order);
+        for now in new.into_iter().flat_map(|new| &new.retired) {
+            let key = (fold(&now.name).into(), name.clone(), now.name.clone());
+            self.now.retired.insert(key.clone(), now.clone(), |known| known.cmp(&key));
         }
         if new.is_some_and(|new| !new.faults.is_empty() || !new.broken.is_empty()) {
             self.now.faulty.insert(name.clone(), (), |known| known.cmp(name));
@@ -250,29 +250,28 @@ impl Edit<'_> {
     /// Follows the names that an entry goes by, and how many active Admins there are.
     fn names(&mut self, kind: Kind, id: &Arc<str>, before: Option<&Entry>, now: Option<&Entry>) {
         // The built-in team's name is a matter of its own.
-        let team_name = |entry: Option<&Entry>| {
-            let name = team(entry).map(|team| team.name.clone());
-            name.filter(|name| name != PUBLIC && **id != *PUBLIC)
+        let team_of = |entry| team(entry).filter(|_| **id != *PUBLIC);
+        let team_key = |entry| team_of(entry).map(|_| fold_team(id));
+        // Where it is the key as well, it stands there once.
+        let team_name = |entry| {
+            let name = team_of(entry).map(|team| fold_team(&team.name));
+            name.filter(|name| *name != fold_team(id))
         };
         let scim = |entry: Option<&Entry>, name: &str| -> Option<String> {
             Some(entry?.scim()?.get(name)?.as_str()?.to_owned())
         };
         let user_name = |entry| scim(entry, "userName").filter(|_| kind == Kind::User).map(|name| fold(&name));
+        let folded = (kind == Kind::User).then(|| fold(id)).filter(|folded| **folded != **id);
+        let user_id = |entry: Option<&Entry>| entry.and(folded.clone());
+        self.now.team_names.follow(kind, id, team_key(before), team_key(now));
         for (index, old, new) in [
             (&mut self.now.team_names, team_name(before), team_name(now)),
             (&mut self.now.scim_ids, scim(before, "id"), scim(now, "id")),
             (&mut self.now.external_ids, scim(before, "externalId"), scim(now, "externalId")),
             (&mut self.now.user_names, user_name(before), user_name(now)),
+            (&mut self.now.user_ids, user_id(before), user_id(now)),
         ] {
-            if old == new {
-                continue;
-            }
-            if let Some(old) = old {
-                index.remove(kind, &old, id);
-            }
-            if let Some(new) = new {
-                index.insert(kind, &new, id);
-            }
+            index.follow(kind, id, old, new);
         }
         let is_active_admin = |entry: Option<&Entry>| match entry {
             Some(Entry::Account(account)) => kind == Kind::User && account.active && account.role == Role::Admin,

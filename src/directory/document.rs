@@ -21,11 +21,22 @@ pub(super) struct Document {
     /// By kind and id; what is there twice stands in the order of the text.
     pub(super) entries: Vec<Stated>,
     /// Names of users that may not be given again.
-    pub(super) retired: Vec<Arc<str>>,
+    pub(super) retired: Vec<Arc<Retired>>,
     /// What cannot be read.
     pub(super) faults: Vec<Fault>,
     /// Rules that an entry breaks whatever stands elsewhere.
     pub(super) broken: Vec<Fault>,
+}
+
+/// A name of a user that may not be given to anybody else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retired {
+    /// As it was written.
+    pub name: Arc<str>,
+    /// The `id` under `scim` of whose it was, if it was somebody's whom directory sync created.
+    pub scim_id: Option<Arc<str>>,
+    /// The `externalId` of that.
+    pub external_id: Option<Arc<str>>,
 }
 
 /// An entry where it stands.
@@ -126,7 +137,7 @@ impl Document {
         }
     }
 
-    /// `retired_users: [ana@example.com]`, or a mapping whose keys are the names.
+    /// `retired_users: [ana@example.com]`, or a mapping whose keys are the names, with whose they were.
     fn add_retired(&mut self, section: &Node) {
         let text = self.text.clone();
         let fault = |node: &Node, what: String| {
@@ -136,11 +147,16 @@ impl Document {
         };
         match &section.value {
             _ if section.is_null() => {}
-            Value::Map(names) => self.retired.extend(names.iter().map(|(name, _)| name.text.as_str().into())),
+            Value::Map(names) => self
+                .retired
+                .extend(names.iter().map(|(name, whose)| Arc::new(retired(&name.text, whose)))),
             Value::List(names) => {
                 for node in names {
                     match &node.value {
-                        Value::Scalar { text, .. } if !node.is_null() => self.retired.push(text.as_str().into()),
+                        Value::Scalar { text, .. } if !node.is_null() => self.retired.push(Arc::new(Retired {
+                            name: text.as_str().into(),
+                            ..Retired::default()
+                        })),
                         _ => self.faults.push(fault(node, format!("`{RETIRED}` has an item that is no name"))),
                     }
                 }
@@ -548,5 +564,21 @@ fn allowed(kind: Kind) -> &'static [&'static str] {
             "scim",
         ],
         Kind::Datastore | Kind::EnrichmentDatastore => &["name"],
+    }
+}
+
+/// `{"id": "…", "externalId": "…"}`, as gatepost writes it.
+fn retired(name: &str, whose: &Node) -> Retired {
+    let find = |wanted: &str| match &whose.value {
+        Value::Map(all) => all.iter().find_map(|(name, node)| match &node.value {
+            Value::Scalar { text, .. } if name.text == wanted && !node.is_null() => Some(text.as_str().into()),
+            _ => None,
+        }),
+        _ => None,
+    };
+    Retired {
+        name: name.into(),
+        scim_id: find("id"),
+        external_id: find("externalId"),
     }
 }

@@ -34,14 +34,32 @@ impl Index {
         self.shared.iter().map(|((kind, name), ())| (*kind, &**name))
     }
 
-    pub(super) fn insert(&mut self, kind: Kind, name: &str, id: &Arc<str>) {
+    /// How many entries go by a name.
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Has an entry go by another name, or none, than it did.
+    pub(super) fn follow(&mut self, kind: Kind, id: &Arc<str>, old: Option<String>, new: Option<String>) {
+        if old == new {
+            return;
+        }
+        if let Some(old) = old {
+            self.remove(kind, &old, id);
+        }
+        if let Some(new) = new {
+            self.insert(kind, &new, id);
+        }
+    }
+
+    fn insert(&mut self, kind: Kind, name: &str, id: &Arc<str>) {
         let entry = (kind, name.into(), id.clone());
         let order = |known: &(Kind, Arc<str>, Arc<str>)| (known.0, &*known.1, &known.2).cmp(&(kind, name, id));
         self.names.insert(entry, (), order);
         self.note(kind, name);
     }
 
-    pub(super) fn remove(&mut self, kind: Kind, name: &str, id: &Arc<str>) {
+    fn remove(&mut self, kind: Kind, name: &str, id: &Arc<str>) {
         self.names.remove(|known| (known.0, &*known.1, &known.2).cmp(&(kind, name, id)));
         self.note(kind, name);
     }

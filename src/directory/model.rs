@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::document::{Document, Stated};
+use super::document::{Document, Retired, Stated};
 use super::entry::{Account, Entry, Key, Kind, Store, Team};
 use super::fold::fold;
 use super::index::Index;
@@ -31,14 +31,17 @@ pub struct Directory {
     pub(super) doubled: Sorted<(Kind, Arc<str>), ()>,
     /// Documents that have faults of their own.
     pub(super) faulty: Sorted<Arc<str>, ()>,
+    /// The names and keys of teams, folded: what people see, and what they grant by.
     pub(super) team_names: Index,
     pub(super) scim_ids: Index,
+    /// Ids of users that are not what they fold to, by that.
+    pub(super) user_ids: Index,
     /// The `externalId` under `scim`.
     pub(super) external_ids: Index,
     /// The `userName` of users, folded.
     pub(super) user_names: Index,
     /// Names that may not be given again, folded, each with the document that says so.
-    pub(super) retired: Sorted<(Arc<str>, Arc<str>), ()>,
+    pub(super) retired: Sorted<RetiredKey, Arc<Retired>>,
     /// How many members a team has, and a hash of who they are.
     pub(super) tallies: Sorted<Arc<str>, Tally>,
     pub(super) active_admins: usize,
@@ -116,6 +119,9 @@ pub(super) struct Found<'d> {
     pub(super) document: &'d Document,
     pub(super) stated: &'d Stated,
 }
+
+/// What a name that is retired folds to, the document that says so, and the name.
+pub(super) type RetiredKey = (Arc<str>, Arc<str>, Arc<str>);
 
 impl Directory {
     /// A user or service user.
@@ -215,14 +221,14 @@ impl Directory {
         self.scim_ids.all(kind)
     }
 
+    /// How many users SCIM created.
+    pub fn synced_users(&self) -> usize {
+        self.user_names.len()
+    }
+
     /// The entries whose `externalId` under `scim` is this.
     pub fn external_id(&self, kind: Kind, external_id: &str) -> impl Iterator<Item = &str> {
         self.external_ids.ids(kind, external_id)
-    }
-
-    /// The team of this name.
-    pub fn team_named(&self, name: &str) -> Option<&str> {
-        self.team_names.ids(Kind::Team, name).next()
     }
 
     /// The user whose `userName` under `scim` folds to this (see [`fold`](super::fold)).
@@ -230,11 +236,48 @@ impl Directory {
         self.user_names.ids(Kind::User, folded).next()
     }
 
+    /// Another user whose id is this one but for case and width (see [`fold`](super::fold)).
+    pub fn twin(&self, id: &str) -> Option<String> {
+        let folded = fold(id);
+        let other = self.user_ids.ids(Kind::User, &folded).find(|known| *known != id);
+        let other = other.map(str::to_owned);
+        other.or_else(|| (folded != id && self.account(Kind::User, &folded).is_some()).then_some(folded))
+    }
+
     /// Whether a name of a user may not be given again, without regard to case.
     pub fn is_retired(&self, name: &str) -> bool {
+        self.retired_as(&fold(name)).next().is_some()
+    }
+
+    /// Names of users that may not be given again, ascending by what they fold to, each once, from the first that comes
+    /// behind a name.
+    pub fn retired_behind(&self, name: &str) -> impl Iterator<Item = &Retired> {
+        let behind = fold(name);
+        let all = self.retired.range(|(known, ..)| (**known).cmp(&behind));
+        let mut last = Arc::<str>::from(behind.as_str());
+        all.filter_map(move |((folded, ..), retired)| {
+            let is_new = *folded != last;
+            last = folded.clone();
+            is_new.then_some(&**retired)
+        })
+    }
+
+    /// Whether a name may be given to whom directory sync has as this: nobody had it before, or this account alone, or
+    /// one of the same `externalId`.
+    pub fn may_have(&self, name: &str, scim: Option<&serde_json::Value>) -> bool {
+        let of = |key: &str| scim.and_then(|scim| scim.get(key)).and_then(serde_json::Value::as_str);
+        let is_same = |before: &Option<Arc<str>>, now: Option<&str>| now.is_some() && before.as_deref() == now;
+        let (id, external_id) = (of("id"), of("externalId"));
         let folded = fold(name);
-        let mut all = self.retired.range(|(known, _)| (**known).cmp(&folded));
-        all.next().is_some_and(|((known, _), ())| **known == *folded)
+        self.retired_as(&folded)
+            .all(|before| is_same(&before.scim_id, id) || is_same(&before.external_id, external_id))
+    }
+
+    fn retired_as<'d>(&'d self, folded: &'d str) -> impl Iterator<Item = &'d Retired> {
+        self.retired
+            .range(move |(known, ..)| (**known).cmp(folded))
+            .take_while(move |((known, ..), _)| **known == *folded)
+            .map(|(_, retired)| &**retired)
     }
 
     /// The name of the document that an entry stands in.

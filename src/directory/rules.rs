@@ -8,13 +8,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::entry::{Account, Assignment, At, Entry, Kind, Reference, Role, Team};
 use super::model::{Directory, Found};
+use super::name::{NAME_RULE, check_team_name, fold_team};
 use crate::engine::{Fault, Severity, Span, Text, UnknownParents, nearest};
 
 /// The built-in team that everyone is in.
 pub(super) const PUBLIC: &str = "Public";
-
-/// The longest name of a team, in characters (R23).
-const TEAM_NAME_MAX: usize = 255;
 
 /// A reference to an entry that is nowhere.
 const UNKNOWN_REFERENCE: &str = "directory-unknown-reference";
@@ -52,7 +50,7 @@ pub(super) fn check_entry(
         Entry::Account(account) => teams_are_listed_well(place, kind, account, faults),
         Entry::Team(team) => {
             public_is_built_in(place, team, lists_members, faults);
-            name_has_a_length(place, team, faults);
+            name_can_be(place, team, faults);
             levels_are_known(place, team, faults);
             nothing_is_listed_twice(place, team, faults);
         }
@@ -97,8 +95,8 @@ fn public_is_built_in(place: &Place<'_>, team: &Team, lists_members: Option<Span
         );
     }
     // The built-in team has its name whether or not it is written down.
-    if !is_public && team.name == PUBLIC {
-        let message = format!("the team `{}` calls itself `{PUBLIC}`", place.id);
+    if !is_public && is_public_name(&team.name) {
+        let message = format!("the team `{}` calls itself `{}`", place.id, team.name);
         faults.push(
             place
                 .fault("directory-public", team.name_at, message)
@@ -107,16 +105,16 @@ fn public_is_built_in(place: &Place<'_>, team: &Team, lists_members: Option<Span
     }
 }
 
-/// R23: 1 to 255 characters.
-fn name_has_a_length(place: &Place<'_>, team: &Team, faults: &mut Vec<Fault>) {
-    let length = team.name.chars().count();
-    if !(1..=TEAM_NAME_MAX).contains(&length) {
-        let message = format!("the name of the team `{}` has {length} characters", short(place.id));
-        faults.push(
-            place
-                .fault("directory-team-name", team.name_at, message)
-                .help(format!("a team's name has 1 to {TEAM_NAME_MAX} characters (R23)")),
-        );
+/// Whether people would take a name for that of the built-in team.
+pub(super) fn is_public_name(name: &str) -> bool {
+    fold_team(name) == fold_team(PUBLIC)
+}
+
+/// R23: what people see.
+fn name_can_be(place: &Place<'_>, team: &Team, faults: &mut Vec<Fault>) {
+    if let Err(why) = check_team_name(&team.name) {
+        let message = format!("the name of the team `{}` {why}", short(place.id));
+        faults.push(place.fault("directory-team-name", team.name_at, message).help(NAME_RULE));
     }
 }
 
@@ -227,20 +225,22 @@ fn an_active_admin_remains(directory: &Directory, faults: &mut Vec<Fault>) {
     );
 }
 
-/// R23: a team's name is its alone.
+/// R23: a team's name is its alone, and no other team's key.
 fn team_names_are_unique(directory: &Directory, faults: &mut Vec<Fault>) {
     for (_, name) in directory.team_names.shared() {
         let teams: Vec<&str> = directory.team_names.ids(Kind::Team, name).collect();
-        let name_of = |id: &str| Some((directory.find(Kind::Team, id)?, directory.team(id)?.name_at));
+        let found = |id: &str| Some((directory.find(Kind::Team, id)?, directory.team(id)?));
         for two in teams.windows(2) {
-            let (Some((first, first_at)), Some((here, at))) = (name_of(two[0]), name_of(two[1])) else {
+            let (Some((first, one)), Some((here, other))) = (found(two[0]), found(two[1])) else {
                 continue;
             };
-            let message = format!("the teams `{}` and `{}` have the same name, `{name}`", two[0], two[1]);
+            let is_name = fold_team(&one.name) == name && fold_team(&other.name) == name;
+            let what = if is_name { "have the same name," } else { "both go by" };
+            let message = format!("the teams `{}` and `{}` {what} `{name}`", two[0], two[1]);
             faults.push(
-                here.fault("directory-team-name", at, message)
-                    .and_at(first.place(first_at), "the first is here")
-                    .help("a team's name is unique (R23)"),
+                here.fault("directory-team-name", other.name_at, message)
+                    .and_at(first.place(one.name_at), "the first is here")
+                    .help("a team's name is unique without regard to case, and no other team's key (R23)"),
             );
         }
     }

@@ -83,12 +83,25 @@ pub(super) fn member_ids(members: Value) -> Result<BTreeSet<String>, Problem> {
     members.into_iter().filter(|member| !member.is_null()).map(id).collect()
 }
 
+/// The members of an object, with those of an object under the URN of the core schema among them: extensions are written
+/// so, and some take the core for one.
+pub(super) fn unwrapped(kind: Type, members: Map<String, Value>) -> Vec<(String, Value)> {
+    let mut all = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        match value {
+            Value::Object(inner) if kind.is_core(&name) => all.extend(inner),
+            value => all.push((name, value)),
+        }
+    }
+    all
+}
+
 fn read(kind: Type, body: Value) -> Result<Resource, Problem> {
     let Value::Object(members) = body else {
         return Err(Problem::syntax("the body is no JSON object"));
     };
     let mut resource = Resource::new();
-    for (name, value) in members {
+    for (name, value) in unwrapped(kind, members) {
         match find(kind, &name) {
             Some(Named::Place(Place {
                 home,

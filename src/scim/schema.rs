@@ -70,6 +70,11 @@ impl Type {
         }
     }
 
+    /// Whether a name is the URN of the schema without which there is no such resource.
+    pub fn is_core(self, name: &str) -> bool {
+        self.core().id.eq_ignore_ascii_case(name)
+    }
+
     /// The schema without which there is no such resource.
     pub fn core(self) -> &'static Schema {
         match self {

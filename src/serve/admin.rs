@@ -9,6 +9,7 @@ mod change;
 mod list;
 mod merge;
 mod refusal;
+mod retired;
 mod routes;
 mod shape;
 mod sight;

@@ -149,13 +149,39 @@ impl Scim {
         id.ok_or_else(|| Problem::new(404, format!("there is no such {}", kind.name())))
     }
 
-    /// The state of an entry that a change starts from: the present one, which must be the caller's if it names one.
-    fn expected(&self, call: &Call, directory: &Directory, key: &Key) -> Result<Expected, Problem> {
-        let present = directory.etag(key).unwrap_or_default();
+    /// The state of an entry that a change starts from: the caller's if it names one, else the present one. Whether it is
+    /// the present one is for the writer to say, which puts on record what it refuses.
+    fn expected(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Expected {
         match call.expected() {
-            Expected::Entry(tag) if tag != present => Err(Problem::new(412, "the resource has changed meanwhile")),
-            _ => Ok(Expected::Entry(present)),
+            Expected::Entry(tag) if !self.is_shown(call, directory, kind, id) => Expected::Entry(tag),
+            _ => Expected::Entry(directory.etag(&Key::new(entry::kind_of(kind), id)).unwrap_or_default()),
         }
+    }
+
+    /// The state of an entry that a deletion wants: any, unless the caller names one.
+    fn expected_last(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Expected {
+        match call.expected() {
+            Expected::Entry(_) => self.expected(call, directory, kind, id),
+            any => any,
+        }
+    }
+
+    /// That what needs no change is what the caller takes it for.
+    ///
+    /// # Errors
+    /// 412.
+    fn unchanged(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> Result<(), Problem> {
+        match call.expected() {
+            Expected::Entry(_) if !self.is_shown(call, directory, kind, id) => {
+                Err(Problem::new(412, "the resource has changed meanwhile"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether `If-Match` names the version that is shown now.
+    fn is_shown(&self, call: &Call, directory: &Directory, kind: Type, id: &str) -> bool {
+        entry::etag(directory, kind, id).is_some_and(|shown| call.expects(&shown))
     }
 
     /// Has the writer do something, in the name of whose token it is.
@@ -179,7 +205,7 @@ impl Scim {
     fn show(&self, call: &Call, kind: Type, uuid: &str, status: StatusCode) -> Result<Reply, Problem> {
         let directory = self.directory()?;
         let id = self.find(&directory, kind, uuid)?;
-        let etag = directory.etag(&Key::new(entry::kind_of(kind), id));
+        let etag = entry::etag(&directory, kind, id);
         let base = self.base(call);
         if status == StatusCode::OK && call.is_read() && etag.as_deref().is_some_and(|etag| call.has(etag)) {
             return Ok(Reply {

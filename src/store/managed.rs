@@ -9,6 +9,7 @@ mod pending;
 mod replace;
 mod shard;
 
+use std::ffi::OsStr;
 use std::path::{Component, Path};
 
 use sha2::{Digest, Sha256};
@@ -49,6 +50,12 @@ fn shard_of(directory: &str, digits: usize, id: &str) -> String {
     let hash = format!("{:x}", Sha256::digest(id.as_bytes()));
     let file: String = hash.chars().take(digits).collect();
     format!("{DIRECTORY}{directory}/{file}.json")
+}
+
+/// Whether a file is one that the writer needs on its way, and nobody reads: what happens to it says nothing.
+pub(super) fn is_passing(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(replace::TEMPORARY.as_bytes()) || name == lock::FILE.as_bytes()
 }
 
 /// SHA-256 of a text.

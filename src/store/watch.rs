@@ -10,6 +10,7 @@ use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::files::Names;
+use super::managed;
 
 /// Watches directories, each by itself, and calls back for what happens in them.
 pub(super) struct Watch {
@@ -27,7 +28,14 @@ struct Shared {
 /// Files that gatepost wrote itself, and how it left them; none if it removed them. An event of such a file tells
 /// nothing new as long as the file is so, and a flow of commands is not to look like somebody who is not done yet.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Own(Arc<Mutex<HashMap<PathBuf, Option<Left>>>>);
+pub(super) struct Own(Arc<Mutex<HashMap<PathBuf, Lefts>>>);
+
+/// How a file is left now, or is about to be, and how it was left before: what happens is told a little later.
+#[derive(Clone, Copy, Debug)]
+struct Lefts {
+    now: Option<Left>,
+    before: Option<Option<Left>>,
+}
 
 /// Device, inode, size and time of change of a file. A rename changes none of it.
 type Left = (u64, u64, u64, i64, i64);
@@ -35,20 +43,24 @@ type Left = (u64, u64, u64, i64, i64);
 impl Own {
     /// Says how a file is going to be left, before it is.
     pub(super) fn leave(&self, path: &Path, metadata: Option<&Metadata>) {
-        self.files().insert(path.to_owned(), metadata.map(left));
+        let now = metadata.map(left);
+        let mut files = self.files();
+        let before = files.get(path).map(|known| known.now);
+        files.insert(path.to_owned(), Lefts { now, before });
     }
 
     /// Whether a file is as it was left.
     fn is_left(&self, path: &Path) -> bool {
         let Some(known) = self.files().get(path).copied() else { return false };
-        match (fs::symlink_metadata(path), known) {
-            (Ok(now), Some(known)) => left(&now) == known,
-            (Err(error), None) => error.kind() == std::io::ErrorKind::NotFound,
-            _ => false,
-        }
+        let found = match fs::symlink_metadata(path) {
+            Ok(metadata) => Some(left(&metadata)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(_) => return false,
+        };
+        found == known.now || known.before == Some(found)
     }
 
-    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Option<Left>>> {
+    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Lefts>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -176,7 +188,9 @@ impl Shared {
             let in_parent = path.parent().zip(path.file_name());
             matters |= of_itself
                 || in_parent.is_some_and(|(parent, name)| {
-                    watched.get(parent).is_none_or(|directory| directory.names.has(name)) && !self.own.is_left(path)
+                    watched.get(parent).is_none_or(|directory| directory.names.has(name))
+                        && !managed::is_passing(name)
+                        && !self.own.is_left(path)
                 });
         }
         matters

@@ -182,6 +182,8 @@ pub enum Refusal {
     },
     /// The root has faults, or the change would bring some: of files, of the directory, or of the entities.
     Broken(Faults),
+    /// The file that the entry stands in cannot be edited without losing what people wrote: with the place.
+    Uneditable(Faults),
     /// The files could not be written.
     Io(String),
     /// Too many orders wait, or the writer is ending. The same order may be given again.
@@ -245,7 +247,7 @@ impl fmt::Display for Refusal {
             Self::Stale { revision, .. } => write!(f, "it has changed meanwhile: the revision is `{revision}` now"),
             Self::Invalid { field: "", message } => f.write_str(message),
             Self::Invalid { field, message } => write!(f, "`{field}`: {message}"),
-            Self::Broken(faults) => write!(f, "{}", faults.first()),
+            Self::Broken(faults) | Self::Uneditable(faults) => write!(f, "{}", faults.first()),
             Self::Io(message) => f.write_str(message),
             Self::Busy => f.write_str("too many orders wait: try again"),
         }

@@ -201,6 +201,7 @@ async fn people_are_not_made_by_hand() {
     tell_on("R9", root, &[
         // A new account is a Member, active, and in Public.
         ("ana", "GET users/new@example.com", "", 200, "", "user:new@example.com logIn main allow; user:new@example.com read holidays allow; user:new@example.com read ledger deny"),
+        ("mina", "GET retired-users", "", 403, "R12", ""),
         ("mina", "DELETE retired-users/gone@example.com", "", 403, "R9", ""),
         ("ana", "DELETE retired-users/gone@example.com", "", 204, "", ""),
     ]).await;

@@ -101,7 +101,7 @@ fn an_entry_that_no_edit_fits_is_refused_with_file_and_line() {
         ..Patch::default()
     };
     match world.admin(change(Kind::Team, "sales", patch)) {
-        Err(Refusal::Broken(faults)) => {
+        Err(Refusal::Uneditable(faults)) => {
             let place = faults.first().place.clone().expect("a place");
             assert_eq!(&*place.file, "entities/teams.yaml");
             assert!(place.line > 1, "{place:?}");

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gatepost::directory::{Kind, Patch};
-use gatepost::store::Refusal;
+use gatepost::store::{Channel, Refusal};
 
-use super::world::{World, change, create, files};
+use super::world::{World, by, change, create, files};
 use crate::support::Root;
 
 const LOCK: &str = "entities/managed/.lock";
@@ -140,10 +140,10 @@ fn a_file_that_nobody_can_write_stands_in_the_way_of_its_own_changes_alone() {
         ..Patch::default()
     };
     let refusal = world
-        .order(super::world::by(
+        .order(by(
             "User",
             "ana@example.com",
-            gatepost::store::Channel::CommandLine,
+            Channel::CommandLine,
             change(Kind::User, "dev@example.com", renamed),
         ))
         .expect_err("a refusal");
@@ -171,4 +171,28 @@ fn what_is_refused_without_being_decided_is_on_record() {
         trail[0]["message"].as_str().is_some_and(|message| !message.is_empty()),
         "{trail:?}"
     );
+}
+
+#[test]
+fn no_user_gets_a_twin_on_the_command_line_either() {
+    let world = World::new();
+    let order = |command| world.order(by("User", "ana@example.com", Channel::CommandLine, command));
+    let twin = "THEO@example.com";
+    let renamed = Patch {
+        id: Some(twin.to_owned()),
+        ..Patch::default()
+    };
+    for command in [
+        create(Kind::User, twin, Patch::default()),
+        change(Kind::User, "dev@example.com", renamed.clone()),
+    ] {
+        let refusal = order(command).expect_err("a refusal");
+        assert!(
+            matches!(&refusal, Refusal::Exists(key) if key.id == "theo@example.com"),
+            "{refusal}"
+        );
+    }
+    order(change(Kind::User, "theo@example.com", renamed)).expect("its own name in another case");
+    let refusal = order(create(Kind::User, "theo@example.com", Patch::default())).expect_err("a refusal");
+    assert!(matches!(&refusal, Refusal::Exists(key) if key.id == twin), "{refusal}");
 }

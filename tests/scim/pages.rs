@@ -78,8 +78,10 @@ async fn who_goes_on_behind_the_last_id_sees_each_once_whatever_comes_and_goes()
         }
         assert!(number < 40, "it has no end");
         seen.extend(shown);
-        // One comes and one goes, anywhere: ids are random.
-        provider.user(&format!("new{number}@example.com")).await;
+        // One comes, at the end, and one goes, anywhere.
+        if number < 8 {
+            provider.user(&format!("new{number}@example.com")).await;
+        }
         if let Some(id) = doomed.pop() {
             provider.ask("DELETE", &format!("/Users/{id}"), &Value::Null, 204).await;
         }
@@ -90,12 +92,12 @@ async fn who_goes_on_behind_the_last_id_sees_each_once_whatever_comes_and_goes()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_by_number_miss_nobody_while_others_come() {
+async fn pages_by_number_have_each_once_while_others_come() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;
-    let (mut made, mut seen) = (BTreeSet::new(), Vec::new());
+    let (mut made, mut seen) = (Vec::new(), Vec::new());
     for number in 0..20 {
-        made.insert(provider.user(&format!("u{number}@example.com")).await);
+        made.push(provider.user(&format!("u{number}@example.com")).await);
     }
     for number in 0.. {
         let shown = page(provider, json!({"startIndex": seen.len() + 1, "count": 3})).await;
@@ -103,14 +105,11 @@ async fn pages_by_number_miss_nobody_while_others_come() {
             break;
         }
         assert!(number < 40, "it has no end");
-        assert!(shown.is_sorted_by(|one, next| one < next), "{shown:?}");
         seen.extend(shown);
         if number < 5 {
-            provider.user(&format!("new{number}@example.com")).await;
+            made.push(provider.user(&format!("new{number}@example.com")).await);
         }
     }
-    // Whoever was pushed behind the end of a page comes again, next to where it was.
-    assert!(seen.is_sorted(), "{seen:?}");
-    let seen: BTreeSet<String> = seen.into_iter().collect();
-    assert!(seen.is_superset(&made), "{:?}", made.difference(&seen));
+    // Ids are in the order in which they were made, so nobody is pushed behind the end of a page.
+    assert_eq!(seen, made);
 }

@@ -7,7 +7,7 @@ use crate::admin::world::{JSON, MERGE_PATCH, NEWEST};
 use crate::support::Client;
 
 /// Asks the admin API, and wants a status.
-async fn admin(sync: &Sync, method: &str, path: &str, body: &Value, status: u16) -> Value {
+pub async fn admin(sync: &Sync, method: &str, path: &str, body: &Value, status: u16) -> Value {
     let authorization = format!("Bearer {}", sync.other_token);
     let content_type = if method == "PATCH" { MERGE_PATCH } else { JSON };
     let mut headers = vec![("authorization", authorization.as_str())];
@@ -36,7 +36,7 @@ async fn may(sync: &Sync, user: &str, action: &str, datastore: &str) -> bool {
     sync.sidecar.client().await.asks(("User", user), action, ("Datastore", datastore)).await
 }
 
-async fn is_admin(sync: &Sync, user: &str) -> bool {
+pub async fn is_admin(sync: &Sync, user: &str) -> bool {
     sync.sidecar
         .client()
         .await
@@ -163,15 +163,18 @@ async fn a_group_grants_what_an_admin_gave_its_team_and_nothing_before() {
         }
         rights
     };
-    let team = async || {
-        let team = admin(&sync, "GET", "teams/Analysts", &Value::Null, 200).await;
+    let team = async |group: &str| {
+        let team = admin(&sync, "GET", &format!("teams/{group}"), &Value::Null, 200).await;
         ["permission", "datastores", "enrichment_datastores"].map(|name| team.get(name).cloned().unwrap_or_default())
     };
-    let (nothing, bare) = (vec![false; 3], team().await);
+    let (nothing, bare) = (vec![false; 3], team(&group).await);
     assert_eq!(rights(a).await, nothing);
+    let refused = admin(&sync, "PUT", &format!("teams/{group}/datastores/orders"), &Value::Null, 409).await;
+    let detail = refused["detail"].as_str().expect("a detail");
+    assert!(detail.contains("set the team's `permission` first"), "{detail}");
     let given = json!({"permission": "read", "datastores": ["orders"], "enrichment_datastores": ["orders-quality"]});
-    admin(&sync, "PATCH", "teams/Analysts", &given, 200).await;
-    let (reads, set) = (vec![true, false, false], team().await);
+    admin(&sync, "PATCH", &format!("teams/{group}"), &given, 200).await;
+    let (reads, set) = (vec![true, false, false], team(&group).await);
     assert!(set != bare);
     assert_eq!((rights(a).await, rights(b).await), (reads.clone(), nothing.clone()));
     // Whatever is written of the group, its members change and what they get does not.
@@ -210,7 +213,7 @@ async fn a_group_grants_what_an_admin_gave_its_team_and_nothing_before() {
         ),
     ] {
         provider.ask(method, &path, &body, status).await;
-        assert_eq!(team().await, set, "{method} {body}");
+        assert_eq!(team(&group).await, set, "{method} {body}");
         for (user, is_in) in [a, b].into_iter().zip(is_in) {
             assert_eq!(
                 rights(user).await,
@@ -231,6 +234,6 @@ async fn a_group_grants_what_an_admin_gave_its_team_and_nothing_before() {
     // A group of the same name is another team, to which nobody has given anything.
     provider.ask("DELETE", &path, &Value::Null, 204).await;
     assert_eq!(rights(a).await, nothing);
-    provider.group("Analysts", &[&first]).await;
-    assert_eq!((rights(a).await, team().await), (nothing, bare));
+    let again = provider.group("Analysts", &[&first]).await;
+    assert_eq!((rights(a).await, team(&again).await), (nothing, bare));
 }

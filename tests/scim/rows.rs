@@ -75,6 +75,7 @@ async fn okta_is_answered_as_it_wants() {
     let body =
         r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"Engineering","members":[]}"#;
     let gid = id(&replay(okta, "POST", "/Groups", body, 201).await);
+    sync.let_engineer(&gid).await;
     let body = format!(
         r#"{{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{{"op":"replace","value":{{"id":"{gid}","displayName":"Engineering"}}}}]}}"#
     );
@@ -182,6 +183,7 @@ async fn entra_is_answered_as_it_wants() {
     // 21: a group of an odd schema.
     let body = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group","http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"],"externalId":"8aa1a0c0-c4c3-4bc0-b4a5-2ef676900159","displayName":"Engineering","meta":{"resourceType":"Group"}}"#;
     let gid = id(&replay(entra, "POST", "/Groups", body, 201).await);
+    sync.let_engineer(&gid).await;
     let group = format!("/Groups/{gid}");
     // 16: a member, twice.
     let body = format!(
@@ -258,27 +260,25 @@ async fn entra_is_answered_as_it_wants() {
 async fn others_are_answered_as_they_are_said_to_want() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;
-    // 26: JumpCloud makes a user and a group to see whether it can, and removes them; OneLogin writes users both ways.
-    let uid = provider.user("jumpcloudtestuser@example.com").await;
-    let gid = provider.group("jumpcloudtestgroup", &[&uid]).await;
-    let list = provider
-        .get("/Users?filter=userName%20eq%20%22jumpcloudtestuser@example.com%22&startIndex=1&count=1")
-        .await;
-    assert_eq!(list["Resources"][0]["id"], json!(uid));
-    let whole = json!({"userName": "jumpcloudtestuser@example.com", "active": false, "name": {"givenName": "J"}});
-    assert_eq!(
-        provider.ask("PUT", &format!("/Users/{uid}"), &whole, 200).await["active"],
-        false
-    );
-    let operations = json!([{"op": "replace", "path": "active", "value": true}]);
-    assert_eq!(provider.patch(&format!("/Users/{uid}"), operations).await, 200);
-    assert_eq!(
-        provider
-            .patch(&format!("/Groups/{gid}"), json!([{"op": "remove", "path": "members"}]))
-            .await,
-        204
-    );
-    provider.ask("DELETE", &format!("/Users/{uid}"), &Value::Null, 204).await;
-    provider.ask("DELETE", &format!("/Groups/{gid}"), &Value::Null, 204).await;
-    assert_eq!(provider.get("/Groups").await["totalResults"], 0);
+    // 26: JumpCloud makes a user and a group to see whether it can, and removes them, as often as somebody tests the
+    // connection; OneLogin writes users both ways.
+    for _ in 0..2 {
+        let user = json!({"userName": "jumpcloudtestuser@example.com", "externalId": "jumpcloudtestuser"});
+        let uid = id(&provider.ask("POST", "/Users", &user, 201).await);
+        let gid = provider.group("jumpcloudtestgroup", &[&uid]).await;
+        let list = provider
+            .get("/Users?filter=userName%20eq%20%22jumpcloudtestuser@example.com%22&startIndex=1&count=1")
+            .await;
+        assert_eq!(list["Resources"][0]["id"], json!(uid));
+        let (user, group) = (format!("/Users/{uid}"), format!("/Groups/{gid}"));
+        let whole = json!({"userName": "jumpcloudtestuser@example.com", "externalId": "jumpcloudtestuser",
+            "active": false, "name": {"givenName": "J"}});
+        assert_eq!(provider.ask("PUT", &user, &whole, 200).await["active"], false);
+        let operations = json!([{"op": "replace", "path": "active", "value": true}]);
+        assert_eq!(provider.patch(&user, operations).await, 200);
+        assert_eq!(provider.patch(&group, json!([{"op": "remove", "path": "members"}])).await, 204);
+        provider.ask("DELETE", &user, &Value::Null, 204).await;
+        provider.ask("DELETE", &group, &Value::Null, 204).await;
+        assert_eq!(provider.get("/Groups").await["totalResults"], 0);
+    }
 }

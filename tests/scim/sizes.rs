@@ -171,3 +171,19 @@ async fn a_filter_that_takes_too_long_finds_nobody_and_says_so() {
     let path = "/Users?filter=userName%20eq%20%22u3@example.com%22";
     assert_eq!(provider.get(path).await["totalResults"], 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_is_too_long_for_an_address_goes_into_a_body() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    provider.user("a@example.com").await;
+    let tests: Vec<String> = (0..150).map(|number| format!("userName eq \"{number}{}\"", "x".repeat(80))).collect();
+    let filter = format!("userName eq \"a@example.com\" or {}", tests.join(" or "));
+    let path = format!("/scim/v2/Users?filter={}", filter.replace(' ', "%20").replace('"', "%22"));
+    let authorization = format!("Bearer {}", provider.token);
+    let mut other = sync.provider().await;
+    let answer = other.client.send("GET", &path, &[("authorization", &authorization)], b"").await;
+    assert_eq!(answer.status, 431);
+    let list = provider.ask("POST", "/Users/.search", &json!({"filter": filter}), 200).await;
+    assert_eq!(list["totalResults"], 1);
+}

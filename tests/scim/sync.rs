@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, Root, Sidecar, settings};
 
-/// A sidecar whose team `Engineering` may look at the datastore `payroll`, once there is such a team.
+/// A sidecar with the bundled model, in which no team of directory sync has anything before an Admin gives it something.
 pub struct Sync {
     pub root: Root,
     pub sidecar: Sidecar,
@@ -21,8 +21,6 @@ pub struct Sync {
     /// A token that is good for everything else.
     pub other_token: String,
 }
-
-const TEAM_POLICY: &str = "permit (principal in Team::\"Engineering\", action == Action::\"viewDatastore\", resource == Datastore::\"payroll\");";
 
 impl Sync {
     pub async fn start() -> Self {
@@ -32,7 +30,6 @@ impl Sync {
     /// The same with other settings.
     pub async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let root = Root::bundled();
-        root.write("policies/engineering.cedar", TEAM_POLICY);
         root.write(
             "entities/sync.json",
             r#"{"service_users": {"directory-sync": {"role": "Admin"}}}"#,
@@ -81,7 +78,22 @@ impl Sync {
         self.sidecar.client().await.asks(("User", user), "logIn", ("Platform", "main")).await
     }
 
-    /// Whether a person has what the team `Engineering` has.
+    /// Has an Admin let a group's team read the datastore `payroll`.
+    pub async fn let_engineer(&self, group: &str) {
+        let authorization = format!("Bearer {}", self.other_token);
+        let headers = [
+            ("authorization", authorization.as_str()),
+            ("content-type", "application/merge-patch+json"),
+            ("if-match", "*"),
+        ];
+        let body = r#"{"permission":"read","datastores":["payroll"]}"#;
+        let mut admin = Client::connect(self.admin_address()).await;
+        let path = format!("/v1/admin/teams/{group}");
+        let answer = admin.send("PATCH", &path, &headers, body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
+
+    /// Whether a person has what [`let_engineer`](Self::let_engineer) gives.
     pub async fn is_engineer(&self, user: &str) -> bool {
         self.sidecar
             .client()
@@ -130,11 +142,11 @@ impl Provider {
         self.send_with(method, path, &[], body).await
     }
 
-    /// The same with more headers.
+    /// The same with more headers, of which a `content-type` takes the place of the usual one.
     pub async fn send_with(&mut self, method: &str, path: &str, more: &[(&str, &str)], body: &str) -> Answer {
         let authorization = format!("Bearer {}", self.token);
         let mut headers = vec![("authorization", authorization.as_str())];
-        if !body.is_empty() {
+        if !body.is_empty() && more.iter().all(|(name, _)| *name != "content-type") {
             headers.push(("content-type", "application/scim+json; charset=utf-8"));
         }
         headers.extend_from_slice(more);

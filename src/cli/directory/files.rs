@@ -134,7 +134,7 @@ impl Files {
 fn refused(refusal: Refusal) -> Failed {
     match refusal {
         Refusal::Denied(_) | Refusal::Rule { .. } => Failed::Refused(refusal.to_string()),
-        Refusal::Broken(faults) => Failed::Files(faults),
+        Refusal::Broken(faults) | Refusal::Uneditable(faults) => Failed::Files(faults),
         Refusal::Invalid { .. } => Failed::Usage(refusal.to_string()),
         other => Failed::Other(other.to_string()),
     }

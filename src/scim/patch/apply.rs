@@ -8,7 +8,7 @@ use super::{Operation, Verb};
 use crate::scim::attribute::Many;
 use crate::scim::path::{Home, Place};
 use crate::scim::problem::{Problem, ScimType};
-use crate::scim::resource::{Resource, check_user, within};
+use crate::scim::resource::{Resource, check_user, unwrapped, within};
 use crate::scim::schema::Type;
 
 /// A user after all operations, in their order, or after none of them.
@@ -25,8 +25,9 @@ pub fn patch_user(user: &Resource, operations: &[Operation]) -> Result<Resource,
 }
 
 fn apply(user: &mut Resource, operation: &Operation) -> Result<(), Problem> {
-    let Some(text) = &operation.path else {
-        return apply_members(user, operation);
+    let text = match &operation.path {
+        Some(text) if !Type::User.is_core(text) => text,
+        _ => return apply_members(user, operation),
     };
     match read(Type::User, text)? {
         Read::Target(target) => apply_at(user, &target, operation.verb, operation.value.clone(), Refused::Told),
@@ -49,7 +50,7 @@ enum Refused {
 
 /// An operation without a path: each member of its value is one with that name as its path.
 fn apply_members(user: &mut Resource, operation: &Operation) -> Result<(), Problem> {
-    for (name, value) in members(operation)? {
+    for (name, value) in members(Type::User, operation)? {
         if let Read::Target(target) = read(Type::User, &name)? {
             apply_at(user, &target, operation.verb, value, Refused::PassedOver)?;
         }
@@ -57,11 +58,12 @@ fn apply_members(user: &mut Resource, operation: &Operation) -> Result<(), Probl
     Ok(())
 }
 
-/// The members of an operation without a path.
-pub(super) fn members(operation: &Operation) -> Result<serde_json::Map<String, Value>, Problem> {
+/// The members of an operation without a path, or with the URN of the core schema for one. Those of an object under that
+/// URN are members like the others.
+pub(super) fn members(kind: Type, operation: &Operation) -> Result<Vec<(String, Value)>, Problem> {
     match (&operation.verb, &operation.value) {
         (Verb::Remove, _) => Err(Problem::of(ScimType::NoTarget, "a `remove` needs a path")),
-        (_, Value::Object(members)) => Ok(members.clone()),
+        (_, Value::Object(members)) => Ok(unwrapped(kind, members.clone())),
         _ => Err(Problem::value("an operation without a path needs an object as its value")),
     }
 }

@@ -1,6 +1,7 @@
 //! Operations on a group, as a difference: they cost what was sent, however many members there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 
 use serde_json::Value;
 
@@ -32,6 +33,9 @@ pub struct MemberChange {
     pub emptied: bool,
     /// Those who are in it then (`true`) and those who are not.
     pub ids: BTreeMap<String, bool>,
+    /// Those who come in one operation and go in a later one: each has to be somebody all the same, since a request is
+    /// refused for any of its operations.
+    pub passing: BTreeSet<String>,
 }
 
 /// What operations, in their order, change of a group.
@@ -42,12 +46,12 @@ pub fn patch_group(operations: &[Operation]) -> Result<GroupChange, Problem> {
     let mut change = GroupChange::default();
     for operation in operations {
         match &operation.path {
-            Some(text) => match read(Type::Group, text)? {
+            Some(text) if !Type::Group.is_core(text) => match read(Type::Group, text)? {
                 Read::Target(target) => change.apply(&target, operation.verb, operation.value.clone())?,
                 Read::Unknown => return Err(unknown(text)),
             },
-            None => {
-                for (name, value) in members(operation)? {
+            _ => {
+                for (name, value) in members(Type::Group, operation)? {
                     match read(Type::Group, &name)? {
                         Read::Target(Target::Place(place)) if !place.attribute.is_writable() => {}
                         Read::Target(target) => change.apply(&target, operation.verb, value)?,
@@ -94,7 +98,7 @@ impl GroupChange {
                     return Err(immutable(place));
                 }
                 for id in named(filter)? {
-                    self.members.ids.insert(id.to_owned(), false);
+                    self.members.put(id.to_owned(), false);
                 }
                 Ok(())
             }
@@ -116,12 +120,22 @@ impl MemberChange {
             Verb::Remove if !value.is_null() => false,
             Verb::Remove | Verb::Replace => {
                 self.emptied = true;
-                self.ids.clear();
+                let come = take(&mut self.ids).into_iter().filter(|(_, stays)| *stays);
+                self.passing.extend(come.map(|(id, _)| id));
                 true
             }
         };
-        self.ids.extend(member_ids(value)?.into_iter().map(|id| (id, stay)));
+        for id in member_ids(value)? {
+            self.put(id, stay);
+        }
         Ok(())
+    }
+
+    fn put(&mut self, id: String, stays: bool) {
+        let came = self.ids.insert(id.clone(), stays) == Some(true);
+        if came && !stays {
+            self.passing.insert(id);
+        }
     }
 }
 

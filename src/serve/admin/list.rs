@@ -17,10 +17,10 @@ use crate::serve::problem::ProblemDocument;
 use crate::serve::service::REVISION;
 
 /// Entries of a page where nobody says how many.
-const LIMIT_DEFAULT: usize = 100;
+pub(super) const LIMIT_DEFAULT: usize = 100;
 
 /// Entries of a page at most.
-const LIMIT_MAX: usize = 1_000;
+pub(super) const LIMIT_MAX: usize = 1_000;
 
 /// Entries that are looked at before others have their turn.
 const LOOKS_AT_ONCE: usize = 256;
@@ -174,7 +174,7 @@ pub(super) async fn list(admin: &Admin, call: &Call, kind: Kind) -> Result<Respo
     let cursor = asked.text("cursor").filter(|cursor| !cursor.is_empty());
     let filter = Filter::read(kind, &mut asked)?;
     asked.finish(Filter::parameters(kind))?;
-    let mark = mark(kind, &filter);
+    let mark = mark(format!("{kind:?} {filter:?}"));
     let behind = cursor.map(|cursor| behind(&cursor, mark)).transpose()?.unwrap_or_default();
 
     let generation = admin.generation()?;
@@ -245,17 +245,17 @@ pub(super) fn answer(status: StatusCode, revision: &str, etag: Option<&str>, bod
     response
 }
 
-fn mark(kind: Kind, filter: &Filter) -> [u8; MARK_BYTES] {
-    let hash = Sha256::digest(format!("{kind:?} {filter:?}"));
+pub(super) fn mark(asked: impl AsRef<[u8]>) -> [u8; MARK_BYTES] {
+    let hash = Sha256::digest(asked);
     std::array::from_fn(|byte| hash[byte])
 }
 
 /// Where to go on. It is no secret: it says the last id that was looked at.
-fn cursor_of(mark: [u8; MARK_BYTES], last: &str) -> String {
+pub(super) fn cursor_of(mark: [u8; MARK_BYTES], last: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode([&mark[..], last.as_bytes()].concat())
 }
 
-fn behind(cursor: &str, mark: [u8; MARK_BYTES]) -> Result<String, ProblemDocument> {
+pub(super) fn behind(cursor: &str, mark: [u8; MARK_BYTES]) -> Result<String, ProblemDocument> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok();
     let last = bytes.and_then(|bytes| String::from_utf8(bytes.strip_prefix(&mark[..])?.to_vec()).ok());
     last.ok_or_else(|| ProblemDocument::bad_request("`cursor`: it is none of this list, with these filters"))

@@ -53,8 +53,12 @@ pub(super) fn refused(refusal: &Refusal) -> ProblemDocument {
             let detail = message.clone();
             ProblemDocument::invalid(vec![FieldProblem { pointer, detail }])
         }
-        Refusal::Broken(faults) => {
-            let mut told = problem(StatusCode::CONFLICT, "faults", "the files have a fault, or would have one");
+        Refusal::Broken(faults) | Refusal::Uneditable(faults) => {
+            let what = match refusal {
+                Refusal::Uneditable(_) => "a file cannot be edited without losing what people wrote",
+                _ => "the files have a fault, or would have one",
+            };
+            let mut told = problem(StatusCode::CONFLICT, "faults", what);
             let faults: Vec<Value> = faults.iter().take(FAULTS_MAX).map(Fault::to_json).collect();
             told.tell("faults", json!(faults));
             told

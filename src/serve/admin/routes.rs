@@ -9,7 +9,7 @@ use axum::routing::{MethodFilter, on};
 use hyper::StatusCode;
 
 use super::call::Call;
-use super::{Admin, change, list};
+use super::{Admin, change, list, retired};
 use crate::callers::Caller;
 use crate::directory::Kind;
 use crate::serve::management::RequestId;
@@ -41,6 +41,8 @@ enum Does {
     /// A datastore of this kind comes to a team.
     Assign(Kind),
     Unassign(Kind),
+    /// The ids that were somebody's.
+    Retired,
     /// A retired id of a user may be given again.
     Release,
 }
@@ -59,6 +61,7 @@ pub const ADMIN_ROUTES: &[AdminRoute] = &[
     route("DELETE", "/v1/admin/users/{id}", Does::Delete(Kind::User)),
     route("POST", "/v1/admin/users/{id}/deactivate", Does::Deactivate(Kind::User)),
     route("POST", "/v1/admin/users/{id}/reactivate", Does::Reactivate(Kind::User)),
+    route("GET", "/v1/admin/retired-users", Does::Retired),
     route("DELETE", "/v1/admin/retired-users/{id}", Does::Release),
     route("GET", "/v1/admin/service-users", Does::List(Kind::ServiceUser)),
     route("POST", "/v1/admin/service-users", Does::Create(Kind::ServiceUser)),
@@ -176,6 +179,7 @@ async fn answer(admin: &Admin, does: Does, request: Request) -> Result<Response,
         Does::Leave(kind) => change::leave(admin, &call, kind).await,
         Does::Assign(kind) => change::assign(admin, &call, kind).await,
         Does::Unassign(kind) => change::unassign(admin, &call, kind).await,
+        Does::Retired => retired::list(admin, &call),
         Does::Release => change::release(admin, &call).await,
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Call {
     /// The token's name.
     pub(super) token: String,
     pub(super) request_id: Option<String>,
+    /// The tags of `If-Match`; none where it is not there or is `*`.
+    if_match: Vec<String>,
 }
 
 /// What is asked for of a list or of one resource.
@@ -47,6 +49,7 @@ impl Call {
         let principal = (caller.principal.entity_type.clone(), caller.principal.id.clone());
         let token = caller.token.clone();
         let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone());
+        let if_match = tags(&parts.headers)?;
         let body = body.collect().await.map_err(|_| Problem::new(400, "the body broke off"))?.to_bytes();
         Ok(Self {
             method: parts.method,
@@ -56,6 +59,7 @@ impl Call {
             principal,
             token,
             request_id,
+            if_match,
         })
     }
 
@@ -141,12 +145,14 @@ impl Call {
         matches!(self.method, Method::GET | Method::HEAD)
     }
 
-    /// What `If-Match` says of the entry's tag.
+    /// What `If-Match` says of the entry's tag: the first one, where it names several.
     pub(super) fn expected(&self) -> Expected {
-        match self.header(header::IF_MATCH).map(str::trim) {
-            None | Some("*") => Expected::Newest,
-            Some(tag) => Expected::Entry(bare(tag).to_owned()),
-        }
+        self.if_match.first().map_or(Expected::Newest, |tag| Expected::Entry(tag.clone()))
+    }
+
+    /// Whether `If-Match` names the tag among others.
+    pub(super) fn expects(&self, present: &str) -> bool {
+        self.if_match.iter().any(|tag| tag == present)
     }
 
     /// Whether the caller has this version already.
@@ -158,6 +164,36 @@ impl Call {
     fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
+}
+
+/// The tags of `If-Match`.
+///
+/// # Errors
+/// 400 where it is no list of tags: whoever names a state is not to change another one.
+fn tags(headers: &HeaderMap) -> Result<Vec<String>, Problem> {
+    let unreadable = || {
+        let detail = "`If-Match` has to be `*`, or tags in quotes as `W/\"…\"`, with commas between them";
+        Problem::new(400, detail)
+    };
+    let mut tags = Vec::new();
+    let mut is_any = false;
+    for value in headers.get_all(header::IF_MATCH) {
+        let value = value.to_str().map_err(|_| unreadable())?;
+        // No tag of ours has a comma in it.
+        for tag in value.split(',').map(str::trim) {
+            let quoted = tag.strip_prefix("W/").unwrap_or(tag);
+            let bare = quoted.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+            match bare.filter(|tag| !tag.contains('"')) {
+                Some(bare) => tags.push(bare.to_owned()),
+                None if tag == "*" => is_any = true,
+                None => return Err(unreadable()),
+            }
+        }
+    }
+    if is_any {
+        tags.clear();
+    }
+    Ok(tags)
 }
 
 /// A tag without what is around it: `W/"…"`.

@@ -3,8 +3,12 @@
 //! What a client wrote stands under `scim` in the entry, with our `id`, `created` and `modified` beside it. Whether an
 //! account is active and what a team is called are the entry's own: an Admin may change them too.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::directory::{Account, Directory, Key, Kind};
 use crate::scim::{ENTERPRISE, Problem, Resource, Selection, Type};
@@ -99,12 +103,12 @@ fn user(directory: &Directory, base: &str, id: &str, selection: &Selection) -> O
     user.insert("id".to_owned(), kept.get("id")?.clone());
     user.extend(attributes(account, kept));
     if selection.shows("groups") {
-        let groups = directory.teams_of(Kind::User, id).into_iter().filter_map(|team| {
-            let uuid = uuid_of(directory, Kind::Team, team)?;
-            let name = &directory.team(team)?.name;
-            Some(json!({"value": uuid, "$ref": format!("{base}/Groups/{uuid}"), "display": name, "type": "direct"}))
-        });
-        let groups: Vec<Value> = groups.collect();
+        let groups = groups(directory, id);
+        let groups: Vec<Value> = groups
+            .map(|(uuid, name)| {
+                json!({"value": uuid, "$ref": format!("{base}/Groups/{uuid}"), "display": name, "type": "direct"})
+            })
+            .collect();
         if !groups.is_empty() {
             user.insert("groups".to_owned(), groups.into());
         }
@@ -139,6 +143,24 @@ fn group(directory: &Directory, base: &str, id: &str, selection: &Selection) -> 
     Some(group)
 }
 
+/// The groups that a user is in: ids and names.
+fn groups<'d>(directory: &'d Directory, user: &str) -> impl Iterator<Item = (&'d str, &'d str)> {
+    let teams = directory.teams_of(Kind::User, user).into_iter();
+    teams.filter_map(|team| Some((uuid_of(directory, Kind::Team, team)?, &*directory.team(team)?.name)))
+}
+
+/// The version of a resource, 32 hexadecimal digits: the state of the entry, and of a user also the names of the groups,
+/// which are shown with it.
+pub(super) fn etag(directory: &Directory, kind: Type, id: &str) -> Option<String> {
+    let state = directory.etag(&Key::new(kind_of(kind), id))?;
+    if kind == Type::Group {
+        return Some(state);
+    }
+    let groups: Vec<(&str, &str)> = groups(directory, id).collect();
+    let hash = Sha256::digest(json!([state, groups]).to_string());
+    Some(hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// The members that SCIM knows: ids of users, and ours of them.
 pub(super) fn members<'d>(directory: &'d Directory, team: &str) -> impl Iterator<Item = (&'d str, &'d str)> {
     let users = directory.members_of(team).into_iter().filter(|(kind, _)| *kind == Kind::User);
@@ -147,7 +169,7 @@ pub(super) fn members<'d>(directory: &'d Directory, team: &str) -> impl Iterator
 
 fn meta(directory: &Directory, base: &str, kind: Type, id: &str, kept: &Map<String, Value>) -> Value {
     let uuid = kept.get("id").and_then(Value::as_str).unwrap_or_default();
-    let etag = directory.etag(&Key::new(kind_of(kind), id)).unwrap_or_default();
+    let etag = etag(directory, kind, id).unwrap_or_default();
     json!({
         "resourceType": kind.name(),
         "created": kept.get("created"),
@@ -159,15 +181,57 @@ fn meta(directory: &Directory, base: &str, kind: Type, id: &str, kept: &Map<Stri
 
 /// The time, as it is kept.
 pub(super) fn now() -> String {
-    DateTime::<Utc>::from(std::time::SystemTime::now()).to_rfc3339_opts(SecondsFormat::Millis, true)
+    DateTime::<Utc>::from(SystemTime::now()).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A new id: a random UUID (RFC 9562, version 4).
+/// The last id that was made: milliseconds since 1970, and behind them twelve bits that count within one.
+static LAST: AtomicU64 = AtomicU64::new(0);
+
+/// A new id, behind all that this process made before: a UUID of version 7 (RFC 9562, section 6.2, method 1). So whoever
+/// reads page by page finds new ones at the end.
 pub(super) fn new_uuid() -> Result<String, Problem> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| Problem::new(500, "the system has no random numbers"))?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
+    getrandom::fill(&mut bytes[8..]).map_err(|_| Problem::new(500, "the system has no random numbers"))?;
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = (since_1970.as_millis() as u64) << 12;
+    // Where the clock stands still or goes back, ids go on all the same.
+    let next = |last: u64| now.max(last + 1);
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    let number = next(last.unwrap_or_else(|last| last));
+    bytes[..6].copy_from_slice(&(number >> 12).to_be_bytes()[2..]);
+    bytes[6..8].copy_from_slice(&(0x7000 | (number & 0xfff) as u16).to_be_bytes());
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_one_behind_the_other() {
+        let made = || -> Vec<String> { (0..10_000).map(|_| new_uuid().expect("an id")).collect() };
+        let mut all = Vec::new();
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(made)).collect();
+            for thread in threads {
+                let ids = thread.join().expect("ids");
+                assert!(ids.is_sorted_by(|one, next| one < next));
+                all.extend(ids);
+            }
+        });
+        let last = all.iter().max().cloned();
+        assert!(Some(new_uuid().expect("an id")) > last);
+        let now = chrono::Utc::now().timestamp_millis();
+        for id in &all {
+            let digits = id.replace('-', "");
+            assert_eq!((id.len(), digits.len(), &id[14..15]), (36, 32, "7"), "{id}");
+            assert!("89ab".contains(&id[19..20]), "{id}");
+            let time = i64::from_str_radix(&digits[..12], 16).expect("a time");
+            assert!((now - time).abs() < 60_000, "{id}");
+        }
+        all.sort();
+        assert!(all.windows(2).all(|two| two[0][..18] != two[1][..18]));
+    }
 }

@@ -2,45 +2,31 @@
 //!
 //! A group has a name and members, and grants nothing by them: its level and datastores are an Admin's to set (R26).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use hyper::StatusCode;
 use serde_json::{Map, Value};
 
-use super::entry::{kept, members, new_uuid, now};
+use super::entry::{kept, new_uuid, now};
 use super::reply::{Reply, refused};
 use super::{Call, Scim};
-use crate::directory::{Command, Directory, Key, Kind, Members, Patch};
+use crate::directory::{Command, Directory, Key, Kind, Members, Patch, check_team_name};
 use crate::scim::{GroupChange, MemberChange, Problem, ScimType, Type, operations, patch_group, read_group};
 use crate::store::{Expected, Refusal};
 
 /// How often a change is tried again that others came before.
 const ATTEMPTS_MAX: usize = 64;
 
-/// The team that everyone is in (R20).
-const PUBLIC: &str = "Public";
-
-/// How many characters a team's name has at most (R23).
-const NAME_MAX: usize = 255;
-
 pub(super) async fn create(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
     let group = read_group(call.json()?)?;
     let directory = scim.directory()?;
-    name_is_free(&directory, &group.display_name, None)?;
     let (uuid, time) = (new_uuid()?, now());
     let ids = group.members.iter().map(|member| user_of(&directory, member));
     let users: BTreeSet<String> = ids.collect::<Result<_, _>>()?;
-    let is_free = !directory.has(Kind::Team, &group.display_name);
-    let key = Key::new(
-        Kind::Team,
-        if is_free {
-            group.display_name.clone()
-        } else {
-            uuid.clone()
-        },
-    );
+    // The team's key is never the name: policies grant by keys, and a name is whatever an identity provider says.
+    let key = Key::new(Kind::Team, uuid.as_str());
     let entry = Patch {
-        name: (!is_free).then(|| group.display_name.clone()),
+        name: Some(group.display_name.clone()),
         users: if users.is_empty() {
             Members::Keep
         } else {
@@ -50,7 +36,7 @@ pub(super) async fn create(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
         ..Patch::default()
     };
     let ordered = scim.order(call, Command::Create { key, entry }, Expected::Newest).await;
-    ordered.map_err(|refusal| taken_meanwhile(scim, Some(&group.display_name), None, refusal))?;
+    ordered.map_err(|refusal| refused_name(Some(&group.display_name), refusal))?;
     scim.show(call, Type::Group, &uuid, StatusCode::CREATED)
 }
 
@@ -61,7 +47,8 @@ pub(super) async fn replace(scim: &Scim, call: &Call, uuid: &str) -> Result<Repl
         external_id: Some(group.external_id),
         members: MemberChange {
             emptied: true,
-            ids: group.members.into_iter().map(|id| (id, true)).collect::<BTreeMap<_, _>>(),
+            ids: group.members.into_iter().map(|id| (id, true)).collect(),
+            ..MemberChange::default()
         },
     };
     change(scim, call, uuid, &group_change).await?;
@@ -83,23 +70,24 @@ pub(super) async fn patch(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply,
 pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
     let directory = scim.directory()?;
     let key = Key::new(Kind::Team, scim.find(&directory, Type::Group, uuid)?);
-    scim.order(call, Command::Delete { key }, call.expected()).await.map_err(refused)?;
+    let expected = scim.expected_last(call, &directory, Type::Group, &key.id);
+    scim.order(call, Command::Delete { key }, expected).await.map_err(refused)?;
     Ok(Reply::empty())
 }
 
-/// Changes a group. Members are changed by a difference, which needs nobody else to wait; a name or an external id is
-/// written again if somebody else came first.
+/// Changes a group. Members need nobody else to wait; a name or an external id is written again if somebody else came
+/// first, and so are members of whom one has another id meanwhile.
 async fn change(scim: &Scim, call: &Call, uuid: &str, change: &GroupChange) -> Result<(), Problem> {
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;
         let key = Key::new(Kind::Team, scim.find(&directory, Type::Group, uuid)?);
-        let expected = scim.expected(call, &directory, &key)?;
+        let expected = scim.expected(call, &directory, Type::Group, &key.id);
         let patch = difference(&directory, &key, change)?;
         if patch == Patch::default() {
-            return Ok(());
+            return scim.unchanged(call, &directory, Type::Group, &key.id);
         }
-        let is_difference = patch.scim.is_none() && call.expected() == Expected::Newest;
-        let expected = if is_difference { Expected::Newest } else { expected };
+        let is_of_members = patch.scim.is_none() && call.expected() == Expected::Newest;
+        let expected = if is_of_members { Expected::Newest } else { expected };
         match scim
             .order(
                 call,
@@ -112,8 +100,9 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, change: &GroupChange) -> R
             .await
         {
             Ok(_) => return Ok(()),
-            Err(Refusal::Stale { .. }) if call.expected() == Expected::Newest => {}
-            Err(refusal) => return Err(taken_meanwhile(scim, change.display_name.as_deref(), Some(&key.id), refusal)),
+            Err(Refusal::Stale { .. } | Refusal::Invalid { field: "users", .. })
+                if call.expected() == Expected::Newest => {}
+            Err(refusal) => return Err(refused_name(change.display_name.as_deref(), refusal)),
         }
     }
     Err(Problem::new(503, "the group is changed all the time: try again"))
@@ -126,9 +115,6 @@ fn difference(directory: &Directory, key: &Key, change: &GroupChange) -> Result<
         .zip(kept(directory, key.kind, &key.id))
         .ok_or_else(|| Problem::new(404, "there is no such group"))?;
     let name = change.display_name.as_ref().filter(|name| **name != team.name);
-    if let Some(name) = name {
-        name_is_free(directory, name, Some(&key.id))?;
-    }
     let text = |name: &str| scim.get(name).and_then(Value::as_str);
     let external_id = change.external_id.as_ref().filter(|id| id.as_deref() != text("externalId"));
     let is_changed = name.is_some() || external_id.is_some();
@@ -138,31 +124,26 @@ fn difference(directory: &Directory, key: &Key, change: &GroupChange) -> Result<
     };
     Ok(Patch {
         name: name.cloned(),
-        users: member_difference(directory, &key.id, &change.members)?,
+        users: member_difference(directory, &change.members)?,
         scim: is_changed.then(|| Some(written())),
         ..Patch::default()
     })
 }
 
-/// Who comes and who goes. Members that SCIM does not know stay.
-fn member_difference(directory: &Directory, team: &str, change: &MemberChange) -> Result<Members, Problem> {
-    let is_member = |user: &str| directory.is_member(team, Kind::User, user);
-    let (mut add, mut remove) = (BTreeSet::new(), BTreeSet::new());
-    for (uuid, stays) in &change.ids {
-        if *stays {
-            let user = user_of(directory, uuid)?;
-            if change.emptied || !is_member(&user) {
-                add.insert(user);
-            }
-        } else if let Some(user) = directory.scim_id(Kind::User, uuid).filter(|user| is_member(user)) {
-            remove.insert(user.to_owned());
-        }
+/// Who comes and who goes, or who is to be in it: the writer finds out then what that changes when its turn comes, so of
+/// two whole sets at once one is there in the end. Members that SCIM does not know stay.
+fn member_difference(directory: &Directory, change: &MemberChange) -> Result<Members, Problem> {
+    for uuid in &change.passing {
+        user_of(directory, uuid)?;
     }
+    let stay = change.ids.iter().filter(|(_, stays)| **stays);
+    let add: BTreeSet<String> = stay.map(|(uuid, _)| user_of(directory, uuid)).collect::<Result<_, _>>()?;
     if change.emptied {
-        let all: BTreeSet<String> = members(directory, team).map(|(user, _)| user.to_owned()).collect();
-        remove = all.difference(&add).cloned().collect();
-        add = add.difference(&all).cloned().collect();
+        return Ok(Members::Set(add));
     }
+    let go = change.ids.iter().filter(|(_, stays)| !**stays);
+    let go = go.filter_map(|(uuid, _)| directory.scim_id(Kind::User, uuid));
+    let remove: BTreeSet<String> = go.map(str::to_owned).collect();
     if add.is_empty() && remove.is_empty() {
         return Ok(Members::Keep);
     }
@@ -195,21 +176,23 @@ fn keep(uuid: &str, external_id: Option<&str>, created: &str, modified: &str) ->
     kept.into()
 }
 
-/// That a team may have this name, and no other one has it (R20, R23).
-fn name_is_free(directory: &Directory, name: &str, own: Option<&str>) -> Result<(), Problem> {
-    if name.chars().count() > NAME_MAX {
-        let detail = format!("`displayName` has more than {NAME_MAX} characters");
-        return Err(Problem::of(ScimType::InvalidValue, detail));
+/// What a caller is told whose order was refused: of a name that cannot be, or is another team's, in SCIM's words.
+fn refused_name(name: Option<&str>, refusal: Refusal) -> Problem {
+    match (name, &refusal) {
+        (
+            Some(name),
+            Refusal::Rule {
+                rule: "R20" | "R23", ..
+            },
+        ) => {
+            let is_possible = check_team_name(name).is_ok();
+            let scim_type = if is_possible {
+                ScimType::Uniqueness
+            } else {
+                ScimType::InvalidValue
+            };
+            Problem::of(scim_type, refusal.to_string())
+        }
+        _ => refused(refusal),
     }
-    let other = directory.team_named(name).filter(|team| Some(*team) != own);
-    if other.is_some() || name.eq_ignore_ascii_case(PUBLIC) {
-        return Err(Problem::of(ScimType::Uniqueness, "there is a team of this name already"));
-    }
-    Ok(())
-}
-
-/// Two requests may have taken the name at once.
-fn taken_meanwhile(scim: &Scim, name: Option<&str>, own: Option<&str>, refusal: Refusal) -> Problem {
-    let free = |name| scim.directory().and_then(|directory| name_is_free(&directory, name, own));
-    name.and_then(|name| free(name).err()).unwrap_or_else(|| refused(refusal))
 }

@@ -86,7 +86,9 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
     let message = refusal.to_string();
     match refusal {
         Refusal::Denied(_) => Problem::new(403, message),
-        Refusal::Rule { .. } => Problem::new(409, message),
+        // A name that was somebody else's.
+        Refusal::Rule { rule: "R9", .. } => Problem::of(ScimType::Uniqueness, message),
+        Refusal::Rule { .. } | Refusal::Uneditable(_) => Problem::new(409, message),
         Refusal::NotFound(_) => Problem::new(404, "there is no such resource"),
         Refusal::Exists(_) => Problem::of(ScimType::Uniqueness, message),
         Refusal::Stale { .. } => Problem::new(412, "the resource has changed meanwhile"),

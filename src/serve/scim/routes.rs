@@ -1,6 +1,9 @@
 //! Which path means what.
 
+use std::borrow::Cow;
+
 use hyper::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::reply::Reply;
@@ -17,7 +20,11 @@ const ONE: &str = "GET, HEAD, PUT, PATCH, DELETE";
 /// Answers a request for a path below `/scim/v2`.
 pub(super) async fn answer(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
     let path = call.uri.path().strip_prefix("/scim/v2").unwrap_or_default().trim_matches('/');
-    let parts: Vec<&str> = path.split('/').collect();
+    // Clients write the colons of a URN as `%3A`.
+    let parts = path.split('/').map(|part| percent_decode_str(part).decode_utf8());
+    let parts: Vec<Cow<'_, str>> =
+        parts.collect::<Result<_, _>>().map_err(|_| Problem::new(404, "there is nothing here"))?;
+    let parts: Vec<&str> = parts.iter().map(|part| &**part).collect();
     match parts.as_slice() {
         ["Users", rest @ ..] => resources(scim, call, Type::User, rest).await,
         ["Groups", rest @ ..] => resources(scim, call, Type::Group, rest).await,

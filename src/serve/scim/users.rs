@@ -18,8 +18,6 @@ const ATTEMPTS_MAX: usize = 64;
 
 pub(super) async fn create(scim: &Scim, call: &Call) -> Result<Reply, Problem> {
     let mut user = read_user(call.json()?)?;
-    let directory = scim.directory()?;
-    name_is_free(&directory, &user, None)?;
     let is_active = *user.entry("active").or_insert(true.into()) == Value::Bool(true);
     let (uuid, time) = (new_uuid()?, now());
     let key = Key::new(Kind::User, scim.entity_id(&uuid, &user)?);
@@ -63,8 +61,12 @@ pub(super) async fn patch(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply,
 pub(super) async fn delete(scim: &Scim, call: &Call, uuid: &str) -> Result<Reply, Problem> {
     let directory = scim.directory()?;
     let key = Key::new(Kind::User, scim.find(&directory, Type::User, uuid)?);
-    scim.order(call, Command::Delete { key }, call.expected()).await.map_err(refused)?;
-    scim.alarm.count(Instant::now(), directory.count(Kind::User));
+    let was_active = directory.account(key.kind, &key.id).is_some_and(|account| account.active);
+    let expected = scim.expected_last(call, &directory, Type::User, &key.id);
+    scim.order(call, Command::Delete { key }, expected).await.map_err(refused)?;
+    if was_active {
+        scim.alarm.count(Instant::now(), uuid, directory.synced_users());
+    }
     Ok(Reply::empty())
 }
 
@@ -76,7 +78,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Resu
     for _ in 0..ATTEMPTS_MAX {
         let directory = scim.directory()?;
         let key = Key::new(Kind::User, scim.find(&directory, Type::User, uuid)?);
-        let expected = scim.expected(call, &directory, &key)?;
+        let expected = scim.expected(call, &directory, Type::User, &key.id);
         let Some((account, scim_part)) = directory.account(key.kind, &key.id).zip(kept(&directory, key.kind, &key.id))
         else {
             return Err(Problem::new(404, "there is no such user"));
@@ -86,9 +88,8 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Resu
         let after = scim.changes.run(move || make(&start)).await??;
         let created = scim_part.get("created").and_then(Value::as_str).unwrap_or_default();
         let Some(patch) = difference(scim, &key, account, (&before, &after), (uuid, created))? else {
-            return Ok(());
+            return scim.unchanged(call, &directory, Type::User, &key.id);
         };
-        name_is_free(&directory, &after, Some(&key.id))?;
         let loses_all = account.active && patch.active == Some(false);
         match scim
             .order(
@@ -102,7 +103,7 @@ async fn change(scim: &Scim, call: &Call, uuid: &str, make: Arc<Making>) -> Resu
             .await
         {
             Ok(_) if loses_all => {
-                scim.alarm.count(Instant::now(), directory.count(Kind::User));
+                scim.alarm.count(Instant::now(), uuid, directory.synced_users());
                 return Ok(());
             }
             Ok(_) => return Ok(()),
@@ -124,11 +125,16 @@ fn difference(
     if before == after {
         return Ok(None);
     }
-    let id = scim.entity_id(uuid, after)?;
+    // Where the setting is another one than when the account was made, it keeps its id until the attribute changes.
+    let id = match (scim.entity_id(uuid, before).ok(), scim.entity_id(uuid, after)) {
+        (Some(before), Ok(after)) if before == after => None,
+        (None, Err(_)) => None,
+        (_, after) => Some(after?).filter(|id| *id != key.id),
+    };
     let name = name_of(after);
     let active = after.get("active").and_then(Value::as_bool);
     Ok(Some(Patch {
-        id: (id != key.id).then_some(id),
+        id,
         // A name that an Admin gave stays until the identity provider has another one.
         name: (name != name_of(before)).then_some(name),
         active: active.filter(|active| *active != account.active),

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
@@ -24,7 +23,8 @@ const TOGETHER_MAX: usize = 256;
 /// Which part of all bytes is kept for what creates nothing.
 const ROOM_LEFT: u64 = 64;
 
-/// How long another process may take with its change, and for how long the loader waits for that and does nothing else.
+/// How long another process may take with its change, and for how long the loader waits for that before it looks at files
+/// again: two processes that take turns are not to wait for quiet each time.
 const LOCKED_MAX: Duration = Duration::from_secs(10);
 const LOCKED_TURN: Duration = Duration::from_millis(500);
 
@@ -273,11 +273,11 @@ impl Task {
         let root = &self.settings.root;
         let trail = &self.trail;
         let refuse = |error: io::Error| NotWritten::Refused(Refusal::Io(cannot_write(&error)));
-        // Changes of the files do not wait for those who write them.
-        let waits = |waited: Duration| waited < LOCKED_TURN && !self.hinted.load(Ordering::Acquire);
         let lock = match self.lock.take() {
             Some(lock) => lock,
-            None => Lock::take(root, waits).map_err(refuse)?.ok_or(NotWritten::Locked)?,
+            None => Lock::take(root, |waited| waited < LOCKED_TURN)
+                .map_err(refuse)?
+                .ok_or(NotWritten::Locked)?,
         };
         managed::finish(root, &lock).map_err(refuse)?;
         if Mark::read(root) != self.mark {

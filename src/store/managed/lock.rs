@@ -12,6 +12,9 @@ use super::replace::{make_directory, take_after};
 /// The file that is locked. It begins with a dot, so nobody reads it.
 const NAME: &str = "entities/managed/.lock";
 
+/// Its name in its directory.
+pub(super) const FILE: &str = ".lock";
+
 /// Held while files are written; let go when dropped, or when the process ends in whatever way.
 #[derive(Debug)]
 pub(in crate::store) struct Lock {

@@ -14,7 +14,7 @@ use crate::store::files::Hash;
 /// What a new content is written to first, beside the file that it replaces, with the number of the hand that writes it.
 /// There is one writer, so these names will do; what a killed one left is overwritten by the next. They begin with a dot,
 /// so nobody reads them.
-const TEMPORARY: &str = ".gatepost-new";
+pub(super) const TEMPORARY: &str = ".gatepost-new";
 
 /// Bytes of the names of a file's extended attributes, or of the value of one, as Linux bounds them.
 const ATTRIBUTE_BYTES_MAX: usize = 64 << 10;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 
-use crate::directory::{Change, Edit, Item, Key, Member, Scalar};
+use crate::directory::{Change, Edit, Item, Key, Member, Retired, Scalar};
 
 /// Entries by id, by the key of their kind. A value is JSON on one line.
 type Sections = BTreeMap<String, BTreeMap<String, String>>;
@@ -22,12 +22,20 @@ pub(in crate::store) fn edit(content: Option<&str>, edits: &[Edit]) -> Result<Op
     Ok(write(sections))
 }
 
-/// The content of a file of retired ids after one more, or one less.
-pub(in crate::store) fn retire(content: Option<&str>, id: &str, is_retired: bool) -> Result<Option<String>, String> {
+/// The content of a file of retired ids after one more, with whose it was, or one less.
+pub(in crate::store) fn retire(
+    content: Option<&str>,
+    id: &str,
+    whose: Option<&Retired>,
+) -> Result<Option<String>, String> {
     let mut sections = content.map(read).transpose()?.unwrap_or_default();
     let ids = sections.entry("retired_users".to_owned()).or_default();
-    if is_retired {
-        ids.insert(id.to_owned(), "{}".to_owned());
+    if let Some(whose) = whose {
+        let named = [("id", &whose.scim_id), ("externalId", &whose.external_id)];
+        let told = named
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_deref()?))));
+        ids.insert(id.to_owned(), Json::Object(told.collect()).to_string());
     } else {
         let folded = crate::directory::fold(id);
         ids.retain(|known, _| crate::directory::fold(known) != folded);
@@ -234,8 +242,12 @@ mod tests {
         let one = edit(None, &[create("a")]).expect("edited").expect("a file");
         assert_eq!(edit(Some(&one), &[on("a", Change::Delete)]), Ok(None));
         assert!(edit(Some(&one), &[on("b", Change::Delete)]).is_err());
-        let retired = retire(None, "Ana", true).expect("retired").expect("a file");
-        assert_eq!(retired, "{\"retired_users\": {\n\"Ana\": {}\n}}\n");
-        assert_eq!(retire(Some(&retired), "ANA", false), Ok(None));
+        let whose = Retired {
+            external_id: Some("a-1".into()),
+            ..Retired::default()
+        };
+        let retired = retire(None, "Ana", Some(&whose)).expect("retired").expect("a file");
+        assert_eq!(retired, "{\"retired_users\": {\n\"Ana\": {\"externalId\":\"a-1\"}\n}}\n");
+        assert_eq!(retire(Some(&retired), "ANA", None), Ok(None));
     }
 }

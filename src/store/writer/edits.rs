@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::super::managed;
 use super::difference::{Difference, PUBLIC, What, stores_of};
 use super::{FileChange, Refusal};
-use crate::directory::{self, Change, Directory, Edit, Item, Key, Kind, Member, Permission, Role, Scalar};
+use crate::directory::{self, Change, Directory, Edit, Item, Key, Kind, Member, Permission, Retired, Role, Scalar};
 use crate::engine::Faults;
 
 /// The files that change.
@@ -53,8 +53,8 @@ struct Edits<'d> {
     directory: &'d Directory,
     by_file: BTreeMap<Arc<str>, Vec<Edit>>,
     lists: BTreeMap<(Key, &'static str), ListEdit>,
-    /// Ids of users, and whether they are retired or released.
-    retired: Vec<(String, bool)>,
+    /// Ids of users, and whose they were that are retired; none of those that are released.
+    retired: Vec<(String, Option<Retired>)>,
 }
 
 impl Edits<'_> {
@@ -250,19 +250,27 @@ impl Edits<'_> {
 
     fn retire(&mut self, difference: &Difference) {
         let old = difference.key.id.clone();
-        match difference.what {
-            What::Delete => self.retired.push((old, true)),
-            What::Release => self.retired.push((old, false)),
-            What::Create if self.directory.is_retired(&old) => self.retired.push((old, false)),
-            What::Change => {
-                if let Some(new) = &difference.new_id {
-                    self.retired.push((old, true));
-                    if self.directory.is_retired(new) {
-                        self.retired.push((new.clone(), false));
-                    }
+        let scim = self.directory.account(Kind::User, &old).and_then(|account| account.scim.as_deref());
+        let of = |name: &str| scim.and_then(|scim| scim.get(name)?.as_str()).map(Arc::from);
+        let whose = || Retired {
+            name: old.as_str().into(),
+            scim_id: of("id"),
+            external_id: of("externalId"),
+        };
+        match (difference.what, &difference.new_id) {
+            (What::Delete, _) => self.retired.push((old.clone(), Some(whose()))),
+            (What::Release, _) => self.retired.push((old, None)),
+            (What::Create, _) if self.directory.is_retired(&old) => self.retired.push((old, None)),
+            (What::Change, Some(new)) => {
+                if self.directory.is_retired(new) {
+                    self.retired.push((new.clone(), None));
+                }
+                // In another case it is the same name.
+                if directory::fold(new) != directory::fold(&old) {
+                    self.retired.push((old.clone(), Some(whose())));
                 }
             }
-            What::Create => {}
+            (What::Create | What::Change, _) => {}
         }
     }
 
@@ -291,7 +299,7 @@ impl Edits<'_> {
             let known = self.directory.text(name);
             let after = match known {
                 Some(text) if !managed::is_managed(name) => {
-                    let faults = |fault: Box<crate::engine::Fault>| Refusal::Broken(Faults::from(*fault));
+                    let faults = |fault: Box<crate::engine::Fault>| Refusal::Uneditable(Faults::from(*fault));
                     Some(directory::edit(text, edits).map_err(faults)?)
                 }
                 known => {
@@ -308,14 +316,14 @@ impl Edits<'_> {
                 },
             );
         }
-        for (id, is_retired) in &self.retired {
+        for (id, whose) in &self.retired {
             let name: Arc<str> = managed::retired_file_of(id).into();
             let change = changes.entry(name.clone()).or_insert_with(|| FileChange {
                 name: name.clone(),
                 before: before(&name),
                 after: before(&name),
             });
-            let after = managed::retire(change.after.as_deref(), id, *is_retired);
+            let after = managed::retire(change.after.as_deref(), id, whose.as_ref());
             change.after = after.map_err(|error| cannot_edit(&name, &error))?.map(Arc::from);
         }
         Ok(changes.into_values().filter(|change| change.before != change.after).collect())

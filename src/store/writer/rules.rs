@@ -5,7 +5,9 @@
 
 use super::difference::{Difference, PUBLIC, What};
 use super::{Channel, Order, Refusal};
-use crate::directory::{Assignments, Command, Directory, Kind, Members, Patch, Role};
+use crate::directory::{
+    Assignments, Command, Directory, Key, Kind, Members, NAME_RULE, Patch, Role, check_team_name, is_public_name,
+};
 use crate::engine::{Fault, Faults, Severity};
 
 fn broken(rule: &'static str, message: impl Into<String>) -> Refusal {
@@ -139,26 +141,59 @@ pub(super) fn check_difference(directory: &Directory, order: &Order, difference:
     };
     if let Some(id) = new_id
         && difference.key.kind == Kind::User
-        && order.channel != Channel::CommandLine
-        && directory.is_retired(id)
     {
-        let message = format!(
-            "`{id}` was somebody's before, and a new account would get what is still meant for them: an Admin has to \
-             release it first"
-        );
-        return Err(broken("R9", message));
+        user_may_be_called(directory, order, difference, id)?;
     }
-    if difference.key.kind == Kind::Team
-        && let Some(name) = &difference.name
-    {
-        if name == PUBLIC && difference.key.id != PUBLIC {
-            return Err(broken("R20", format!("the name `{PUBLIC}` is the built-in team's")));
-        }
-        if !(1..=255).contains(&name.chars().count()) {
-            return Err(broken("R23", "a team's name has 1 to 255 characters"));
+    if difference.key.kind == Kind::Team && difference.key.id != PUBLIC {
+        // A new team without a name has its id for one, and policies name teams by their ids.
+        for name in new_id.into_iter().chain(&difference.name) {
+            team_may_be_called(name)?;
         }
     }
     Ok(())
+}
+
+/// R9 and R27: an id of a user is one person's.
+fn user_may_be_called(directory: &Directory, order: &Order, difference: &Difference, id: &str) -> Result<(), Refusal> {
+    let is_itself = |other: &String| difference.what == What::Change && *other == difference.key.id;
+    if let Some(other) = directory.twin(id).filter(|other| !is_itself(other)) {
+        return Err(Refusal::Exists(Key::new(Kind::User, other)));
+    }
+    if order.channel == Channel::CommandLine {
+        return Ok(());
+    }
+    let account = directory.account(Kind::User, &difference.key.id);
+    if difference.what == What::Change
+        && let Some(account) = account
+        && account.role != Role::Member
+    {
+        let message = format!(
+            "`{}` is {}, and another id would hand that on: an Admin renames it on the command line, or makes it a Member \
+             first",
+            difference.key.id,
+            account.role.name()
+        );
+        return Err(broken("R27", message));
+    }
+    let known = account.and_then(|account| account.scim.as_deref());
+    let scim = difference.scim.as_ref().and_then(Option::as_ref).or(known);
+    if !directory.may_have(id, scim) {
+        let message = format!(
+            "`{id}` was somebody else's before, and a new account would get what is still meant for them: an Admin has to \
+             release it first, with `DELETE /v1/admin/retired-users/{id}`"
+        );
+        return Err(broken("R9", message));
+    }
+    Ok(())
+}
+
+/// R20 and R23, for names and ids alike. That no other team is called so, the directory finds out.
+fn team_may_be_called(name: &str) -> Result<(), Refusal> {
+    if is_public_name(name) {
+        return Err(broken("R20", format!("the name `{PUBLIC}` is the built-in team's")));
+    }
+    check_team_name(name)
+        .map_err(|why| broken("R23", format!("the name {why}: {}", NAME_RULE.trim_end_matches(" (R23)"))))
 }
 
 /// Refuses a directory that a change would break.
@@ -175,7 +210,11 @@ pub(super) fn check_directory(faults: Vec<Fault>) -> Result<(), Refusal> {
         }
         "directory-role" => "R1",
         "directory-public" => "R20",
-        "directory-team-name" | "directory-permission" => "R23",
+        "directory-permission" => {
+            let how = "set the team's `permission` first, or give the assignment one of its own";
+            return Err(broken("R23", format!("{}: {how}", first.message)));
+        }
+        "directory-team-name" => "R23",
         _ => return Faults::check(faults).map(|_| ()).map_err(Refusal::Broken),
     };
     Err(broken(rule, first.message.clone()))
