@@ -247,6 +247,36 @@ fn a_wide_change_is_asked_about_on_a_terminal() {
 }
 
 #[test]
+fn a_retired_id_is_released_in_the_files_and_with_a_sidecar() {
+    let root = Root::bundled();
+    let file = "entities/managed/retired_users/c1.json";
+    let retired = "{\"retired_users\": {\n\"gone@example.com\": {}\n}}\n";
+    root.write(file, retired);
+    let output = run(&root, &["user", "release", "other@example.com"]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let told = done(&root, &["user", "release", "gone@example.com", "--dry-run"]);
+    assert!(told.contains(&format!("--- a/{file}")) && root.read(file) == retired, "{told}");
+    let told = done(&root, &["user", "release", "gone@example.com"]);
+    assert!(told.contains("the user `gone@example.com`: released"), "{told}");
+    assert!(!root.path().join(file).exists() || !root.read(file).contains("gone@example.com"));
+
+    root.write(file, retired);
+    let created = "token create cli --principal user:ana@example.com --scope admin";
+    root.write("secret", done(&root, &created.split(' ').collect::<Vec<_>>()).trim());
+    let url = format!("unix:{}", root.path().join("admin.sock").display());
+    let _sidecar = Process::serve(root.path(), &["--set", &format!("admin.listen={url}")]);
+    for (id, code, words) in [
+        ("gone@example.com", 0, "released"),
+        ("gone@example.com", 1, "gone@example.com"),
+    ] {
+        let output = run(&root, &["user", "release", id, "--url", &url, "--token-file", "secret"]);
+        let told = out(&output) + &err(&output);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
 fn an_admin_who_would_shut_himself_out_is_asked() {
     let root = Root::bundled();
     let ana = "ana@example.com";

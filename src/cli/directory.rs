@@ -140,6 +140,23 @@ pub(super) enum AccountCommand {
     Delete(OneArgs),
 }
 
+/// Users alone.
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    #[command(flatten)]
+    Account(AccountCommand),
+    /// Let an id that was somebody's, and is retired, be given again.
+    Release(ReleaseArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReleaseArgs {
+    /// The retired id.
+    id: String,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct CreateAccountArgs {
     /// Its id: what applications ask with.
@@ -382,7 +399,7 @@ pub(super) struct EditStoreArgs {
           gatepost user join carla@example.com sales --url http://127.0.0.1:8181 --token-file token"))]
 pub(super) struct UserArgs {
     #[command(subcommand)]
-    command: AccountCommand,
+    command: UserCommand,
 }
 
 /// `gatepost service-user`
@@ -412,7 +429,11 @@ pub(super) struct StoreArgs {
 }
 
 pub(super) fn user(args: &UserArgs) -> u8 {
-    account(Kind::User, &args.command).unwrap_or_else(|failed| failed.tell())
+    let done = match &args.command {
+        UserCommand::Account(command) => account(Kind::User, command),
+        UserCommand::Release(args) => Changing::open(&args.change).and_then(|changing| changing.release(&args.id)),
+    };
+    done.unwrap_or_else(|failed| failed.tell())
 }
 
 pub(super) fn service_user(args: &ServiceUserArgs) -> u8 {

@@ -241,6 +241,11 @@ impl<'a> Changing<'a> {
         Ok(found)
     }
 
+    /// Lets a retired id be given again.
+    pub(super) fn release(self, id: &str) -> Result<u8, Failed> {
+        self.carry_out(&Command::Release { user: id.to_owned() }, "released")
+    }
+
     fn create(self, key: Key, entry: Patch) -> Result<u8, Failed> {
         self.carry_out(&Command::Create { key, entry }, "created")
     }
