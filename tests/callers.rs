@@ -474,7 +474,7 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
                 "scim",
             ][..],
             1,
-            "is there already",
+            "the token `okta` is there already: revoke it, or choose another name\n",
         ),
         (&["create", "x", "--principal", "a", "--scope", "scim"], 2, "is no entity"),
         (
@@ -533,6 +533,8 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(told.contains(words), "{arguments:?}: {told}");
+        // The file is as good as it was.
+        assert!(!told.contains("refusing the tokens"), "{arguments:?}: {told}");
     }
 }
 

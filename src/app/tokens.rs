@@ -39,6 +39,9 @@ pub enum TokensError {
     /// It says what cannot be.
     #[error("refusing the tokens in `{0}`: {1}")]
     Content(PathBuf, TokenError),
+    /// The file is good, and what is to be changed in it cannot be.
+    #[error(transparent)]
+    Change(TokenError),
     /// What is to change cannot be put on record, so it is not changed.
     #[error("{0}")]
     Record(io::Error),
@@ -219,7 +222,7 @@ pub fn change_tokens_on_record<T>(
     flock(&held, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
     let before = read_tokens(path)?;
     let mut callers = before.clone();
-    let made = change(&mut callers).map_err(|error| TokensError::Content(path.to_owned(), error))?;
+    let made = change(&mut callers).map_err(TokensError::Change)?;
     record(&before, &callers).map_err(TokensError::Record)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = directory.join(format!(".{name}.{}", std::process::id()));
