@@ -341,7 +341,14 @@ impl RootArgs {
             let name = name.into_string().ok()?;
             Some((name, value.into_string().ok()?))
         });
-        Settings::read(file.as_ref(), environment, &pairs)
+        let settings = Settings::read(file.as_ref(), environment, &pairs)?;
+        match self.world() {
+            World::Root(root) => match settings.misplaced(&root) {
+                faults if faults.is_empty() => Ok(settings),
+                faults => Err(faults),
+            },
+            World::BuiltIn => Ok(settings),
+        }
     }
 
     fn file(&self) -> Result<Option<Text>, Box<Fault>> {
@@ -394,6 +401,16 @@ fn settings_help() -> String {
          principals, fill for others",
     );
     help
+}
+
+/// Who runs this, for the audit trail.
+fn system_user() -> Option<String> {
+    let name = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .ok()
+        .filter(|name| !name.is_empty());
+    let id = rustix::process::getuid().as_raw();
+    Some(name.map_or_else(|| format!("uid {id}"), |name| format!("{name} (uid {id})")))
 }
 
 /// Whether something that was to be printed is lost.

@@ -21,5 +21,6 @@ pub use live::{Generation, Live, Pending, Standing, Status, Watching};
 pub use loader::{Claims, Event, Loader, LoaderSettings};
 pub use managed::FileChange;
 pub use writer::{
-    AccessDiff, Actor, AuditSettings, Channel, Denied, Done, Expected, LevelChange, Order, Refusal, RoleChange, Writer,
+    AccessDiff, Actor, AuditSettings, Channel, Denied, Done, Expected, LevelChange, Order, Refusal, RoleChange,
+    TokenChange, TokenLine, Writer, record_token,
 };

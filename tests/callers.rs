@@ -218,6 +218,25 @@ async fn a_broken_file_of_tokens_is_told_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_file_of_tokens_that_is_gone_ends_all_tokens() {
+    let world = World::new().await;
+    let good = world.token("ana").to_owned();
+    let mut client = Client::connect(world.admin).await;
+    comes(&mut client, &good, 200).await;
+    let file = world.root.path().join(TOKENS_FILE);
+    let aside = world.root.path().join("aside.json");
+    fs::rename(&file, &aside).expect("a file");
+    comes(&mut client, &good, 401).await;
+    let status = world.sidecar.client().await.get("/status").await.json();
+    let fault = status["callers"]["fault"].as_str().unwrap_or_default();
+    assert!(fault.contains("no token is good until it is there again"), "{status}");
+    fs::rename(&aside, &file).expect("a file");
+    comes(&mut client, &good, 200).await;
+    let status = world.sidecar.client().await.get("/status").await.json();
+    assert!(status["callers"].is_null(), "{status}");
+}
+
+#[tokio::test]
 async fn decisions_want_a_token_where_that_is_set() {
     let root = Root::bundled();
     let all: Vec<(Scope, String)> = Scope::ALL
@@ -306,6 +325,11 @@ async fn nobody_is_listened_to_without_tokens_that_are_good_and_nobody_elses() {
     };
     let root = Root::bundled();
     refused(&root, "there is no token in").await;
+    refused(
+        &root,
+        &format!("token create NAME --root {} --principal", root.path().display()),
+    )
+    .await;
     root.write(TOKENS_FILE, "{\"tokens\":[]}");
     let mode =
         |mode| fs::set_permissions(root.path().join(TOKENS_FILE), fs::Permissions::from_mode(mode)).expect("a mode");
@@ -445,23 +469,30 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
     }
     for (arguments, code, words) in [
         (
-            &["create", "okta", "--principal", "user:a", "--scope", "scim"][..],
+            &[
+                "create",
+                "okta",
+                "--principal",
+                "user:ana@example.com",
+                "--scope",
+                "scim",
+            ][..],
             1,
-            "is there already",
+            "the token `okta` is there already: revoke it, or choose another name\n",
         ),
         (&["create", "x", "--principal", "a", "--scope", "scim"], 2, "is no entity"),
         (
-            &["create", "x", "--principal", "user:a", "--scope", "root"],
+            &["create", "x", "--principal", "user:ana@example.com", "--scope", "root"],
             2,
             "invalid value 'root'",
         ),
-        (&["create", "x", "--principal", "user:a"], 2, "--scope"),
+        (&["create", "x", "--principal", "user:ana@example.com"], 2, "--scope"),
         (
             &[
                 "create",
                 "x",
                 "--principal",
-                "user:a",
+                "user:ana@example.com",
                 "--scope",
                 "scim",
                 "--expires",
@@ -475,7 +506,7 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
                 "create",
                 "x",
                 "--principal",
-                "user:a",
+                "user:ana@example.com",
                 "--scope",
                 "scim",
                 "--expires",
@@ -489,7 +520,7 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
                 "create",
                 "x",
                 "--principal",
-                "user:a",
+                "user:ana@example.com",
                 "--scope",
                 "scim",
                 "--expires",
@@ -506,7 +537,99 @@ fn a_token_is_made_shown_once_listed_and_revoked() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(told.contains(words), "{arguments:?}: {told}");
+        // The file is as good as it was.
+        assert!(!told.contains("refusing the tokens"), "{arguments:?}: {told}");
     }
+}
+
+#[test]
+fn a_token_is_for_an_account_that_is_there() {
+    let root = Root::bundled();
+    let create = |name: &str, principal: &str| {
+        let output = run(root.path(), &["create", name, "--principal", principal, "--scope", "admin"]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for (principal, words) in [
+        (
+            "user:anna@example.com",
+            "no user `anna@example.com`: did you mean `ana@example.com`?",
+        ),
+        ("user:provisioner", "no user `provisioner`"),
+        ("usr:ana@example.com", "no entity type `usr`: did you mean"),
+        (
+            "datastore:ledger",
+            "`datastore` cannot stand there; `ServiceUser` or `User` can",
+        ),
+    ] {
+        let (code, told) = create("typo", principal);
+        assert_eq!(code, Some(1), "{principal}: {told}");
+        assert!(told.contains(words), "{principal}: {told}");
+    }
+    assert!(!root.path().join(TOKENS_FILE).exists());
+    // Each way to write a type is one type in the file, and in the audit trail.
+    for (name, principal) in [
+        ("one", "ServiceUser::\"provisioner\""),
+        ("two", "serviceuser:provisioner"),
+        ("three", "service_user:provisioner"),
+        ("four", "service-user:provisioner"),
+    ] {
+        assert_eq!(create(name, principal).0, Some(0), "{principal}");
+    }
+    let tokens = app::read_tokens(&root.path().join(TOKENS_FILE)).expect("tokens");
+    assert!(tokens.tokens().all(|token| token.principal.entity_type == "ServiceUser"));
+    // Files that do not load cannot tell, and whoever mends them may need the token.
+    root.write("entities/zz.yaml", "users: 1\n");
+    let (code, told) = create("unchecked", "user:anna@example.com");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("nobody knows whether there is user `anna@example.com`"), "{told}");
+}
+
+#[test]
+fn what_is_done_to_tokens_is_on_record_without_the_token() {
+    let root = Root::bundled();
+    let create = [
+        "create",
+        "ops",
+        "--principal",
+        "user:ana@example.com",
+        "--scope",
+        "admin",
+        "--expires",
+        "9d",
+    ];
+    let made = run(root.path(), &create);
+    let secret = out(&made);
+    assert_eq!(run(root.path(), &create).status.code(), Some(1), "the name is taken");
+    assert_eq!(run(root.path(), &["revoke", "none"]).status.code(), Some(1));
+    assert_eq!(run(root.path(), &["revoke", "ops"]).status.code(), Some(0));
+    let trail = root.read("audit/directory.jsonl");
+    let lines: Vec<serde_json::Value> = trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.len(), 2, "{trail}");
+    for (line, command, here, gone) in [
+        (&lines[0], "create-token", "after", "before"),
+        (&lines[1], "revoke-token", "before", "after"),
+    ] {
+        assert_eq!(line["command"], command);
+        assert_eq!(line["channel"], "command-line");
+        assert_eq!(line["outcome"], "accepted");
+        assert_eq!(line["entry"], serde_json::json!({ "type": "Token", "id": "ops" }));
+        assert_eq!(line[here]["principal"]["id"], "ana@example.com");
+        assert_eq!(line[here]["scopes"], serde_json::json!(["admin"]));
+        assert!(line[here]["expires"].is_string() && line[gone].is_null(), "{line}");
+        assert!(line["system_user"].as_str().is_some_and(|user| user.contains("uid ")), "{line}");
+    }
+    assert!(!trail.contains(&secret.trim()["gatepost_".len()..]) && !trail.contains("sha256"));
+    // What cannot be put on record is not done.
+    let full = run(root.path(), &[&create[..], &["--set", "audit.file=tokens.json/x"]].concat());
+    assert_eq!(full.status.code(), Some(1));
+    assert!(
+        String::from_utf8_lossy(&full.stderr).contains("cannot write the audit trail"),
+        "{full:?}"
+    );
+    assert_eq!(
+        app::read_tokens(&root.path().join(TOKENS_FILE)).expect("tokens").tokens().count(),
+        0
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The binary as people and scripts use it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use crate::support::{Process, Root, gatepost, question, repository};
@@ -191,6 +192,10 @@ fn init_writes_roots_that_check_and_overwrites_nothing() {
         let checked = run_in(place.path(), &["check", "new", "--deny-warnings"]);
         assert_eq!(checked.status.code(), Some(0), "{}", out(&checked));
         assert!(out(&checked).contains(policies), "{}", out(&checked));
+        let ignored = std::fs::read_to_string(place.path().join("new/.gitignore")).expect("a file");
+        for name in ["/tokens.json", "/audit/", "/entities/managed/.lock", ".gatepost-new*"] {
+            assert!(ignored.lines().any(|line| line == name), "{name}: {ignored}");
+        }
         let again = run_in(place.path(), arguments);
         assert_eq!(again.status.code(), Some(1));
         assert!(err(&again).contains("not empty"), "{}", err(&again));
@@ -252,6 +257,95 @@ fn all_mistakes_in_settings_are_told_at_once() {
         "`store.sweep_ms` on the command line",
     ] {
         assert!(shown.contains(words), "`{words}` is not in:\n{shown}");
+    }
+}
+
+#[test]
+fn what_gatepost_writes_may_not_stand_where_a_roots_files_do() {
+    let root = Root::bundled();
+    for (setting, directory) in [
+        ("audit.file=entities/audit.jsonl".to_owned(), "entities/"),
+        ("audit.file=audit/../policies/audit.log".to_owned(), "policies/"),
+        (format!("callers.tokens_file={}/schema/tokens.json", path(&root)), "schema/"),
+    ] {
+        for command in [
+            &["serve", path(&root), "--listen", "127.0.0.1:0"][..],
+            &["check", path(&root)],
+        ] {
+            let output = run(&[command, &["--set", &setting]].concat());
+            assert_eq!(output.status.code(), Some(2), "{setting}");
+            let words = format!("is inside `{directory}`");
+            assert!(err(&output).contains(&words), "{}", err(&output));
+        }
+    }
+}
+
+#[test]
+fn check_finds_what_is_wrong_with_tokens() {
+    let root = Root::bundled();
+    let wanted = ["--set", "admin.listen=127.0.0.1:0"];
+    let check = |more: &[&str]| {
+        let output = run(&[&["check", path(&root)], more].concat());
+        (output.status.code(), out(&output))
+    };
+    assert_eq!(check(&[]).0, Some(0));
+    let (code, shown) = check(&wanted);
+    assert!(code == Some(1) && shown.contains("there is no token in"), "{shown}");
+    let create = [
+        "token",
+        "create",
+        "one",
+        "--root",
+        path(&root),
+        "--principal",
+        "user:ana@example.com",
+        "--scope",
+        "admin",
+    ];
+    assert_eq!(run(&create).status.code(), Some(0));
+    assert_eq!(check(&wanted).0, Some(0));
+    let mode = PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(root.path().join("tokens.json"), mode).expect("a mode");
+    let (code, shown) = check(&wanted);
+    assert!(
+        code == Some(1) && shown.contains("its mode is 644") && shown.contains("1 fault"),
+        "{shown}"
+    );
+    let (code, shown) = check(&[]);
+    assert!(
+        code == Some(0) && shown.contains("its mode is 644") && shown.contains("1 warning"),
+        "{shown}"
+    );
+    assert_eq!(check(&["--deny-warnings"]).0, Some(1));
+}
+
+#[test]
+fn check_says_that_what_it_checks_is_built_in() {
+    let output = run(&["check"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(err(&output).contains("this directory is no root"), "{}", err(&output));
+    assert!(err(&run_in(&repository("."), &["check"])).is_empty());
+}
+
+#[test]
+fn a_public_url_has_a_scheme_and_a_host() {
+    let root = Root::bundled();
+    for (url, is_good) in [
+        ("https://gatepost.example.com", true),
+        ("https://example.com/tenants/a/", true),
+        ("http://127.0.0.1:8181", true),
+        ("gatepost.example.com", false),
+        ("https://", false),
+        ("https:///scim", false),
+        ("https://example.com/?a=b", false),
+        ("ftp://example.com", false),
+        ("", false),
+    ] {
+        let output = run(&["check", path(&root), "--set", &format!("scim.public_url={url}")]);
+        assert_eq!(output.status.code(), Some(if is_good { 0 } else { 2 }), "{url}: {output:?}");
+        let shown = err(&output);
+        assert!(is_good || shown.contains("must be a URL with its scheme"), "{url}: {shown}");
+        assert!(is_good || shown.contains("`https://sync.example.com`"), "{url}: {shown}");
     }
 }
 

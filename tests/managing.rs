@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Output, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -235,7 +236,8 @@ fn a_wide_change_is_asked_about_on_a_terminal() {
     assert_eq!(code, Some(1), "{seen}");
     assert!(seen.contains("+    datastores: [holidays, vault]"), "{seen}");
     assert!(
-        seen.contains("gain access. Carry it out? [y/N]") && seen.contains("nothing was changed"),
+        seen.contains("gain access, which is more than 10. Carry it out? [y/N]")
+            && seen.contains("nothing was changed"),
         "{seen}"
     );
     assert_eq!(root.read("entities/teams.yaml"), teams);
@@ -245,11 +247,67 @@ fn a_wide_change_is_asked_about_on_a_terminal() {
 }
 
 #[test]
+fn a_retired_id_is_released_in_the_files_and_with_a_sidecar() {
+    let root = Root::bundled();
+    let file = "entities/managed/retired_users/c1.json";
+    let retired = "{\"retired_users\": {\n\"gone@example.com\": {}\n}}\n";
+    root.write(file, retired);
+    let output = run(&root, &["user", "release", "other@example.com"]);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let told = done(&root, &["user", "release", "gone@example.com", "--dry-run"]);
+    assert!(told.contains(&format!("--- a/{file}")) && root.read(file) == retired, "{told}");
+    let told = done(&root, &["user", "release", "gone@example.com"]);
+    assert!(told.contains("the user `gone@example.com`: released"), "{told}");
+    assert!(!root.path().join(file).exists() || !root.read(file).contains("gone@example.com"));
+
+    root.write(file, retired);
+    let created = "token create cli --principal user:ana@example.com --scope admin";
+    root.write("secret", done(&root, &created.split(' ').collect::<Vec<_>>()).trim());
+    let url = format!("unix:{}", root.path().join("admin.sock").display());
+    let _sidecar = Process::serve(root.path(), &["--set", &format!("admin.listen={url}")]);
+    for (id, code, words) in [
+        ("gone@example.com", 0, "released"),
+        ("gone@example.com", 1, "gone@example.com"),
+    ] {
+        let output = run(&root, &["user", "release", id, "--url", &url, "--token-file", "secret"]);
+        let told = out(&output) + &err(&output);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn an_admin_who_would_shut_himself_out_is_asked() {
+    let root = Root::bundled();
+    let ana = "ana@example.com";
+    for (arguments, code, words) in [
+        ("--as user:ana@example.com", 1, "user:ana@example.com is who makes this change"),
+        ("--as user:theo@example.com --dry-run", 0, "nothing is written"),
+        ("--as user:ana@example.com --dry-run", 0, "nothing is written"),
+        ("--as user:ana@example.com --yes", 0, "changed"),
+    ] {
+        let mut all = vec!["user", "deactivate", ana];
+        all.extend(arguments.split(' '));
+        let output = run(&root, &all);
+        let told = out(&output) + &err(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {told}");
+        assert!(told.contains(words), "{arguments}: {told}");
+    }
+    done(&root, &["user", "reactivate", ana]);
+    // Another Admin does it, or whoever can write the files.
+    done(&root, &["user", "deactivate", ana, "--as", "user:theo@example.com"]);
+    done(&root, &["user", "reactivate", ana]);
+    done(&root, &["user", "deactivate", ana]);
+}
+
+#[test]
 fn a_running_sidecar_is_listed_and_changed_with_a_token() {
     let root = Root::bundled();
     let created = "token create cli --principal user:ana@example.com --scope admin";
     let token = done(&root, &created.split(' ').collect::<Vec<_>>());
     root.write("secret", token.trim());
+    let mode = |mode| std::fs::set_permissions(root.path().join("secret"), PermissionsExt::from_mode(mode));
+    mode(0o600).expect("a mode");
     let socket = root.path().join("admin.sock");
     let url = format!("unix:{}", socket.display());
     let admin = format!("admin.listen={url}");
@@ -292,6 +350,30 @@ fn a_running_sidecar_is_listed_and_changed_with_a_token() {
         people.contains("  carla@example.com: { name: Carla Mendes, role: Member, active: false }"),
         "{people}"
     );
+    // Whose token it is, only the sidecar knows: that an Admin goes is asked about.
+    let shut_out = there("user deactivate ana@example.com");
+    assert_eq!(shut_out.status.code(), Some(1));
+    assert!(err(&shut_out).contains("may be whom the token is for"), "{}", err(&shut_out));
+    assert!(!err(&there("user list")).contains("chmod"), "nobody else can read it");
+    mode(0o644).expect("a mode");
+    let told = err(&there("user list"));
+    assert!(
+        told.contains("others may read or write the token in `secret`, whose mode is 644"),
+        "{told}"
+    );
+    // The listener of decisions has no users; that is another thing than a user who is not there.
+    let decisions = format!("http://{}", sidecar.address);
+    for arguments in [
+        "user list",
+        "user show carla@example.com",
+        "user deactivate carla@example.com",
+    ] {
+        let mut all: Vec<&str> = arguments.split(' ').collect();
+        all.extend(["--url", decisions.as_str(), "--token-file", "secret"]);
+        let output = run(&root, &all);
+        assert_eq!(output.status.code(), Some(1), "{arguments}: {}", err(&output));
+        assert!(err(&output).contains("the admin API is not there"), "{}", err(&output));
+    }
     root.write("secret", "gp_wrong");
     assert_eq!(there("user list").status.code(), Some(1));
 }

@@ -35,6 +35,9 @@ pub const MINIMAL: &[Embedded] = &[
     ("entities/entities.json", include_str!("minimal/entities.json")),
 ];
 
+/// What of a root no git repository should hold: part of each new root.
+pub const IGNORED: Embedded = (".gitignore", include_str!("minimal/gitignore"));
+
 /// The bundled access model, as if it had been read from a root.
 pub fn built_in() -> Vec<File> {
     MODEL
@@ -55,6 +58,12 @@ pub fn built_in() -> Vec<File> {
 mod tests {
     use super::*;
     use std::path::Path;
+
+    #[test]
+    fn this_repository_ignores_what_a_new_root_does() {
+        let here = include_str!("../../.gitignore");
+        assert!(here.ends_with(IGNORED.1), "{here}");
+    }
 
     #[test]
     fn every_file_of_the_model_is_built_in() {

@@ -1,12 +1,12 @@
 //! A running sidecar: sockets, loader, server and signals.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::cursor_key::{self, KeyError};
-use super::tokens::{TOKENS_FILE, TokensError, TokensFile};
+use super::tokens::{TOKENS_FILE, TokensError, TokensFile, read_tokens};
 use crate::app::{Settings, built_in};
 use crate::callers::TokenSource;
 use crate::engine::Faults;
@@ -129,7 +129,7 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
     for address in &settings.admin_listen {
         management.listeners.push(serve::bind(address).await?);
     }
-    if !management.listeners.is_empty() || serving.callers.required {
+    if settings.wants_tokens() {
         serving.callers.tokens = Some(Arc::new(tokens(&world, settings)?));
     }
     let addresses = listeners.iter().map(Listener::address).collect();
@@ -172,14 +172,38 @@ fn tokens(world: &World, settings: &Settings) -> Result<TokensFile, TokensError>
         (None, World::BuiltIn) => return Err(TokensError::Nowhere),
     };
     let tokens = match TokensFile::open(&path) {
-        Err(TokensError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(TokensError::None(path));
-        }
+        Err(error) if error.is_absent() => return Err(none(world, path)),
         opened => opened?,
     };
     if tokens.current().has_live(chrono::Utc::now()) {
         Ok(tokens)
     } else {
-        Err(TokensError::None(path))
+        Err(none(world, path))
     }
+}
+
+/// What keeps a sidecar with these settings from its tokens. Where it wants none, only what is wrong with a file that is
+/// there.
+///
+/// # Errors
+/// As for a start.
+pub fn check_tokens(world: &World, settings: &Settings) -> Result<(), TokensError> {
+    if settings.wants_tokens() {
+        return tokens(world, settings).map(|_| ());
+    }
+    match (&settings.tokens_file, world) {
+        (Some(path), _) => read_tokens(path).map(|_| ()),
+        (None, World::Root(root)) => read_tokens(&root.join(TOKENS_FILE)).map(|_| ()),
+        (None, World::BuiltIn) => Ok(()),
+    }
+}
+
+/// Says how to make a token where this sidecar looks for them.
+fn none(world: &World, path: PathBuf) -> TokensError {
+    let root = match world {
+        World::Root(root) if root != Path::new(".") => format!(" --root {}", root.display()),
+        _ => String::new(),
+    };
+    let create = format!("gatepost token create NAME{root} --principal TYPE:ID --scope SCOPE");
+    TokensError::None(path, create)
 }

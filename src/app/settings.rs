@@ -358,8 +358,14 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "scim.public_url",
-        help: "the URL that `/scim/v2` stands behind for the identity provider, `https://…`; default: the host that was asked, by http",
+        help: "the URL that `/scim/v2` stands behind for the identity provider, as `https://sync.example.com`; default: the host that was asked, by http",
         read: |s, text| {
+            let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+            let is_url =
+                rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#', ' ']));
+            if !is_url {
+                return Err(format!("`{text}` must be a URL with its scheme and no query"));
+            }
             s.scim.public_url = Some(text.to_owned());
             Ok(())
         },
@@ -490,6 +496,11 @@ impl Settings {
         // The file's first, in the order of its lines.
         faults.sort_by_key(|fault| fault.place.as_ref().map_or(usize::MAX, |place| place.span.offset));
         if faults.is_empty() { Ok(settings) } else { Err(faults) }
+    }
+
+    /// Whether somebody is to show a token.
+    pub fn wants_tokens(&self) -> bool {
+        !self.admin_listen.is_empty() || self.serve.callers.required
     }
 
     /// What a loader of a root needs of them.

@@ -39,12 +39,25 @@ pub enum TokensError {
     /// It says what cannot be.
     #[error("refusing the tokens in `{0}`: {1}")]
     Content(PathBuf, TokenError),
+    /// The file is good, and what is to be changed in it cannot be.
+    #[error(transparent)]
+    Change(TokenError),
+    /// What is to change cannot be put on record, so it is not changed.
+    #[error("{0}")]
+    Record(io::Error),
     /// They are wanted, and there are none.
-    #[error("there is no token in `{0}` that is good today: make one with `gatepost token create`")]
-    None(PathBuf),
+    #[error("there is no token in `{0}` that is good today: make one with `{1}`")]
+    None(PathBuf, String),
     /// They are wanted, and nobody says where they are.
     #[error("the built-in model has no tokens: set `callers.tokens_file`, or serve a root")]
     Nowhere,
+}
+
+impl TokensError {
+    /// Whether there is no file.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Io(_, error) if error.kind() == io::ErrorKind::NotFound)
+    }
 }
 
 /// What tells that a file has changed without reading it.
@@ -88,7 +101,8 @@ impl TokensFile {
         })
     }
 
-    /// Reads the file again if it has changed. One that cannot be read changes nothing but what is told of it.
+    /// Reads the file again if it has changed. One that cannot be read changes nothing but what is told of it. One that is
+    /// gone ends all tokens: whoever takes it away means that, and would not look whether they had really ended.
     fn look(&self) {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if looked.at.elapsed() < LOOK {
@@ -106,11 +120,16 @@ impl TokensFile {
                 looked.stamp = Some(stamp);
                 None
             }
-            Err(error) => Some(error.to_string()),
+            Err(error) if error.is_absent() => {
+                self.current.store(Arc::default());
+                looked.stamp = None;
+                Some(format!("{error}; no token is good until it is there again"))
+            }
+            Err(error) => Some(format!("{error}; the tokens that were good before still are")),
         };
         if fault != looked.fault {
             if let Some(fault) = &fault {
-                tracing::error!("{fault}; the tokens that were good before still are");
+                tracing::error!("{fault}");
             }
             looked.fault = fault;
         }
@@ -165,7 +184,7 @@ fn read(path: &Path) -> Result<(Callers, Stamp), TokensError> {
 pub fn read_tokens(path: &Path) -> Result<Callers, TokensError> {
     match read(path) {
         Ok((callers, _)) => Ok(callers),
-        Err(TokensError::Io(_, error)) if error.kind() == io::ErrorKind::NotFound => Ok(Callers::default()),
+        Err(error) if error.is_absent() => Ok(Callers::default()),
         Err(error) => Err(error),
     }
 }
@@ -179,6 +198,18 @@ pub fn change_tokens<T>(
     path: &Path,
     change: impl FnOnce(&mut Callers) -> Result<T, TokenError>,
 ) -> Result<T, TokensError> {
+    change_tokens_on_record(path, change, |_, _| Ok(()))
+}
+
+/// The same, with something that is done once the change can be made and before it is: with the tokens before and after.
+///
+/// # Errors
+/// It cannot be read or written, the change cannot be made, or not be put on record.
+pub fn change_tokens_on_record<T>(
+    path: &Path,
+    change: impl FnOnce(&mut Callers) -> Result<T, TokenError>,
+    record: impl FnOnce(&Callers, &Callers) -> io::Result<()>,
+) -> Result<T, TokensError> {
     let failed = |error: io::Error| TokensError::Io(path.to_owned(), error);
     // What a link leads to is replaced, and not the link.
     let linked = fs::canonicalize(path);
@@ -189,8 +220,10 @@ pub fn change_tokens<T>(
     };
     let held = File::open(directory).map_err(failed)?;
     flock(&held, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
-    let mut callers = read_tokens(path)?;
-    let made = change(&mut callers).map_err(|error| TokensError::Content(path.to_owned(), error))?;
+    let before = read_tokens(path)?;
+    let mut callers = before.clone();
+    let made = change(&mut callers).map_err(TokensError::Change)?;
+    record(&before, &callers).map_err(TokensError::Record)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = directory.join(format!(".{name}.{}", std::process::id()));
     let written = OpenOptions::new()
@@ -200,12 +233,7 @@ pub fn change_tokens<T>(
         .mode(0o600)
         .open(&fresh)
         .and_then(|mut file| {
-            // Whoever serves reads it afterwards too, if somebody else makes a token for them.
-            if let Ok(before) = fs::metadata(path)
-                && (before.uid(), before.gid()) != file.metadata().map(|made| (made.uid(), made.gid()))?
-            {
-                fchown(&file, Some(before.uid()), Some(before.gid()))?;
-            }
+            give(&file, path, directory)?;
             file.write_all(callers.to_text().as_bytes())?;
             file.sync_all()?;
             fs::rename(&fresh, path)?;
@@ -216,6 +244,25 @@ pub fn change_tokens<T>(
         return Err(failed(error));
     }
     Ok(made)
+}
+
+/// Gives a new file the owner of the one that it replaces, or else of its directory: whoever serves reads it afterwards
+/// too, if root makes a token for them.
+fn give(new: &File, path: &Path, directory: &Path) -> io::Result<()> {
+    let owner = |metadata: &fs::Metadata| (metadata.uid(), metadata.gid());
+    let (made, before) = (owner(&new.metadata()?), fs::metadata(path).ok().as_ref().map(owner));
+    match before {
+        Some((uid, gid)) if (uid, gid) != made => fchown(new, Some(uid), Some(gid)),
+        Some(_) => Ok(()),
+        None => {
+            let (uid, gid) = owner(&fs::metadata(directory)?);
+            // Who is not root gives nothing away; then it stays with whoever made it, and so does its mode.
+            if (uid, gid) != made {
+                let _ = fchown(new, Some(uid), Some(gid));
+            }
+            Ok(())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -261,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_counts_soon_and_what_breaks_changes_nothing() {
+    fn what_changes_counts_soon_what_breaks_changes_nothing_and_what_is_gone_ends_all() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join(TOKENS_FILE);
         let first = make(&path, "first");
@@ -282,11 +329,27 @@ mod tests {
         comes(&|| tokens.fault().is_some());
         assert!(is_good(&first) && is_good(&second));
         fs::remove_file(&path).expect("a file");
-        comes(&|| tokens.fault().is_some_and(|fault| fault.contains("No such file")));
-        assert!(is_good(&first));
+        // Who takes the file away wants all tokens to end, and a fault that says so.
+        comes(&|| tokens.fault().is_some_and(|fault| fault.contains("no token is good")));
+        assert!(!is_good(&first) && !is_good(&second));
         let third = make(&path, "third");
         comes(&|| is_good(&third));
         assert!(tokens.fault().is_none() && !is_good(&first));
+    }
+
+    #[test]
+    fn a_first_token_that_root_makes_is_its_directorys_owners() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let owner =
+            |path: &Path| fs::metadata(path).map(|metadata| (metadata.uid(), metadata.gid())).expect("an owner");
+        // Only root gives files away; for anybody else, this holds that what they make stays theirs.
+        let _ = std::os::unix::fs::chown(directory.path(), Some(1234), Some(1235));
+        let path = directory.path().join(TOKENS_FILE);
+        for name in ["one", "two"] {
+            make(&path, name);
+            assert_eq!(owner(&path), owner(directory.path()));
+            assert_eq!(fs::metadata(&path).expect("a file").mode() & 0o777, 0o600);
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::json;
 
 use super::render::{self, Stream};
-use super::{CheckArgs, FAILURE, Format, RootArgs, SUCCESS, print, progress, refuse_settings};
-use crate::app::{Settings, World, built_in};
+use super::{CheckArgs, FAILURE, Format, RootArgs, SUCCESS, print, print_error, progress, refuse_settings};
+use crate::app::{Settings, World, built_in, check_tokens};
 use crate::engine::{Fault, Faults, Severity, Snapshot};
 use crate::store;
 
@@ -27,8 +27,15 @@ pub(super) fn run(args: &CheckArgs) -> u8 {
         }
         Err(faults) => faults.iter().cloned().collect(),
     };
+    faults.extend(tokens(&args.root.world(), &settings));
     faults.sort_by_key(|fault| fault.severity);
-    let snapshot = compiled.ok();
+    let is_good = faults.iter().all(|fault| fault.severity != Severity::Error);
+    let snapshot = compiled.ok().filter(|_| is_good);
+    if matches!(args.root.world(), World::BuiltIn) {
+        print_error(
+            "this directory is no root, so the model that is built in is checked; `gatepost check DIRECTORY` names a root",
+        );
+    }
     match args.format {
         Format::Text => show(&args.root, snapshot.as_ref(), &faults),
         Format::Json => print(&as_json(snapshot.as_ref(), &faults).to_string()),
@@ -38,6 +45,16 @@ pub(super) fn run(args: &CheckArgs) -> u8 {
     } else {
         SUCCESS
     }
+}
+
+/// What is wrong with the file of tokens. Where no token is wanted, nothing is served worse for it.
+fn tokens(world: &World, settings: &Settings) -> Option<Fault> {
+    let message = check_tokens(world, settings).err()?.to_string();
+    Some(if settings.wants_tokens() {
+        Fault::error("tokens", message)
+    } else {
+        Fault::error("tokens", message).into_warning()
+    })
 }
 
 /// Reads and compiles what the arguments name, once. Deep policies want a deep stack.

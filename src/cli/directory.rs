@@ -22,7 +22,8 @@ use crate::directory::{Kind, Permission, Role};
 
 /// What all of them say at the end of their help.
 const CODES: &str = "Exit codes: 0 done, or nothing to do; 1 the files have faults, a name is unknown, the sidecar does not \
-                     answer, or a wide change was not confirmed; 2 wrong usage or settings; 3 a policy or a rule refuses.\n\n\
+                     answer, the root is of another revision than --if-revision, or a change that is asked \
+                     about was not confirmed; 2 wrong usage or settings; 3 a policy or a rule refuses.\n\n\
                      Without --url, the files of the root are read and written. Entries that people wrote are changed where \
                      they stand, and everything else in the file stays; new ones go to `entities/managed/`.";
 
@@ -48,7 +49,8 @@ pub(super) struct ChangeArgs {
     /// Show what would change, in the files and in who has access, and write nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Carry out a wide change, by which more than ten accounts gain access, without asking.
+    /// Carry out without asking: a wide change, by which more than ten accounts gain access, or one by which whoever makes it
+    /// would be an Admin no more.
     #[arg(long)]
     yes: bool,
     /// Who changes it, as in `user:ana@example.com`: the policies are asked whether they may. Without it nobody is asked on
@@ -136,6 +138,23 @@ pub(super) enum AccountCommand {
     Reactivate(OneArgs),
     /// Remove an account, and every mention of it.
     Delete(OneArgs),
+}
+
+/// Users alone.
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    #[command(flatten)]
+    Account(AccountCommand),
+    /// Let an id that was somebody's, and is retired, be given again.
+    Release(ReleaseArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReleaseArgs {
+    /// The retired id.
+    id: String,
+    #[command(flatten)]
+    change: ChangeArgs,
 }
 
 #[derive(Debug, Args)]
@@ -380,7 +399,7 @@ pub(super) struct EditStoreArgs {
           gatepost user join carla@example.com sales --url http://127.0.0.1:8181 --token-file token"))]
 pub(super) struct UserArgs {
     #[command(subcommand)]
-    command: AccountCommand,
+    command: UserCommand,
 }
 
 /// `gatepost service-user`
@@ -410,7 +429,11 @@ pub(super) struct StoreArgs {
 }
 
 pub(super) fn user(args: &UserArgs) -> u8 {
-    account(Kind::User, &args.command).unwrap_or_else(|failed| failed.tell())
+    let done = match &args.command {
+        UserCommand::Account(command) => account(Kind::User, command),
+        UserCommand::Release(args) => Changing::open(&args.change).and_then(|changing| changing.release(&args.id)),
+    };
+    done.unwrap_or_else(|failed| failed.tell())
 }
 
 pub(super) fn service_user(args: &ServiceUserArgs) -> u8 {

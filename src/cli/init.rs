@@ -5,14 +5,15 @@ use std::io;
 use std::path::Path;
 
 use super::{FAILURE, InitArgs, SUCCESS, print, print_error};
-use crate::app::{MINIMAL, MODEL};
+use crate::app::{IGNORED, MINIMAL, MODEL};
 
 pub(super) fn run(args: &InitArgs) -> u8 {
-    let files = if args.minimal { MINIMAL } else { MODEL };
-    match write(&args.directory, files) {
+    let mut files = if args.minimal { MINIMAL } else { MODEL }.to_vec();
+    files.push(IGNORED);
+    match write(&args.directory, &files) {
         Ok(()) => {
             let directory = args.directory.display();
-            for (name, _) in files {
+            for (name, _) in &files {
                 print(&format!("  {directory}/{name}"));
             }
             print(&format!(

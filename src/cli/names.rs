@@ -53,7 +53,7 @@ pub(super) fn entity(
     absent: Absent,
 ) -> Result<(String, String), String> {
     match typed(text) {
-        Typed::Entity(name, id) => match snapshot.entity_type(&name) {
+        Typed::Entity(name, id) => match type_of(snapshot, &name) {
             Some(exact) => typed_entity(snapshot, (&name, exact), &id, types, absent),
             // An id may have a colon too.
             None if has_id(snapshot, text, types) => bare(snapshot, text, types),
@@ -78,7 +78,13 @@ fn no_type(snapshot: &Snapshot, name: &str) -> String {
 /// # Errors
 /// A message with what is near.
 pub(super) fn entity_type(snapshot: &Snapshot, name: &str) -> Result<String, String> {
-    snapshot.entity_type(name).map(str::to_owned).ok_or_else(|| no_type(snapshot, name))
+    type_of(snapshot, name).map(str::to_owned).ok_or_else(|| no_type(snapshot, name))
+}
+
+/// The type that a name means, `service-user` and `service_user` among them, as documents and commands write it.
+fn type_of<'s>(snapshot: &'s Snapshot, name: &str) -> Option<&'s str> {
+    let joined = || snapshot.entity_type(&name.replace(['-', '_'], ""));
+    snapshot.entity_type(name).or_else(joined)
 }
 
 /// The action of a name.
@@ -111,8 +117,31 @@ fn typed_entity(
     if near.is_empty() {
         return Err(format!("no {name} `{id}`; if the store need not have it, say so with --absent"));
     }
+    Err(no_entity(name, id, &near))
+}
+
+fn no_entity(name: &str, id: &str, near: &[String]) -> String {
     let near: Vec<&str> = near.iter().map(String::as_str).collect();
-    Err(format!("no {name} `{id}`{}", offer(&near, &[])))
+    format!("no {name} `{id}`{}", offer(&near, &[]))
+}
+
+/// The exact type and the id of an entity that has to be there and can ask for something.
+///
+/// # Errors
+/// A message with what is near.
+pub(super) fn principal(snapshot: &Snapshot, name: &str, id: &str) -> Result<(String, String), String> {
+    let exact = entity_type(snapshot, name)?;
+    let environments = snapshot.allowed_environments();
+    let mut types: Vec<&str> = environments.iter().map(|kind| kind.principal.as_str()).collect();
+    types.sort_unstable();
+    types.dedup();
+    if !types.contains(&exact.as_str()) {
+        return Err(format!("`{name}` cannot stand there; {} can", listed(&types, " or ")));
+    }
+    if !snapshot.has_entity(&exact, id) {
+        return Err(no_entity(name, id, &near_ids(snapshot, id, &[&exact])));
+    }
+    Ok((exact, id.to_owned()))
 }
 
 /// An id without a type: it has to be that of one entity.

@@ -1,6 +1,6 @@
 //! `gatepost token`: tokens for those who change things, or who have to show who they are.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -12,9 +12,10 @@ use serde_json::json;
 use super::lists::{Colour, NamedRootArgs, Table, shown};
 use super::names::{self, Typed};
 use super::source::Failed;
-use super::{FAILURE, Format, SUCCESS, complete, print, print_error};
-use crate::app::{TOKENS_FILE, World, change_tokens, read_tokens};
-use crate::callers::{Principal, Scope, Token};
+use super::{FAILURE, Format, RootArgs, SUCCESS, check, complete, print, print_error, system_user};
+use crate::app::{Settings, TOKENS_FILE, World, change_tokens_on_record, read_tokens};
+use crate::callers::{Callers, Principal, Scope, Token};
+use crate::store::{TokenChange, TokenLine, record_token};
 
 /// The longest time that a token is made for: a hundred years, nearly.
 const DAYS_MAX: u32 = 36_500;
@@ -25,8 +26,8 @@ const DAYS_MAX: u32 = 36_500;
                         hashes, not the tokens. A running sidecar takes up a change of that file at once. To change a \
                         token without a failed request, make a second one, give it to the caller, and revoke the first.\n\n\
                         Exit codes: 0 done, 1 the file or the name has a fault, 2 wrong usage or settings.\n\n\
-                        Examples:\n  gatepost token create okta --principal serviceuser:directory-sync --scope scim --expires 90d\n  \
-                        gatepost token list\n  gatepost token revoke okta"
+                        Examples:\n  gatepost token create okta --root demo --principal service-user:directory-sync --scope scim --expires 90d\n  \
+                        gatepost token list --root demo\n  gatepost token revoke okta --root demo"
 )]
 pub(super) struct TokenArgs {
     #[command(subcommand)]
@@ -49,7 +50,8 @@ struct CreateArgs {
     name: String,
     #[command(flatten)]
     root: NamedRootArgs,
-    /// For whom it speaks: `Type::"id"` or `type:id`. What it may change is what the policies allow this account.
+    /// For whom it speaks: `Type::"id"` or `type:id`, an account of the root. What it may change is what the policies allow
+    /// this account.
     #[arg(long, value_name = "ENTITY", add = ArgValueCompleter::new(complete::typed_principals))]
     principal: String,
     /// What it is good for; may be given more than once.
@@ -149,12 +151,13 @@ fn create(args: &CreateArgs) -> Result<u8, Failed> {
             shown(&args.principal)
         )));
     };
-    let path = file(&args.root)?;
+    let (path, settings) = (file(&args.root)?, args.root.root().settings(&[]).map_err(Failed::Settings)?);
+    let principal = known(&args.root.root(), &settings, Principal { entity_type, id })?;
     let now = DateTime::from_timestamp(Utc::now().timestamp(), 0).unwrap_or_default();
     let expires = args.expires.or(args.days.map(Expiry::Days)).map(|expiry| expiry.from(now));
-    let principal = Principal { entity_type, id };
-    let secret = change_tokens(&path, |callers| {
-        callers.create(&args.name, principal, &args.scopes, now, expires)
+    let change = |callers: &mut Callers| callers.create(&args.name, principal, &args.scopes, now, expires);
+    let secret = change_tokens_on_record(&path, change, |_, after| {
+        record(&args.root.root(), &settings, TokenChange::Create, &args.name, after)
     })
     .map_err(|error| Failed::Other(error.to_string()))?;
     match args.format {
@@ -164,12 +167,47 @@ fn create(args: &CreateArgs) -> Result<u8, Failed> {
         ),
         Format::Text => {
             print(secret.reveal());
-            if std::io::stdout().is_terminal() {
+            if io::stdout().is_terminal() {
                 print_error("this is the only time that it is shown: keep it where secrets are kept");
             }
         }
     }
     Ok(SUCCESS)
+}
+
+/// Whom a token is for, by the exact type: an account that is not there would make a token that is good for nothing, and
+/// whoever made the account later would have made it good.
+fn known(root: &RootArgs, settings: &Settings, principal: Principal) -> Result<Principal, Failed> {
+    let Ok(snapshot) = check::compile(root, settings) else {
+        print_error(&format!(
+            "nobody knows whether there is {} `{}`: the files have faults, which `gatepost check` shows",
+            shown(&principal.entity_type),
+            shown(&principal.id)
+        ));
+        return Ok(principal);
+    };
+    match names::principal(&snapshot, &principal.entity_type, &principal.id) {
+        Ok((entity_type, id)) => Ok(Principal { entity_type, id }),
+        Err(why) => Err(Failed::Other(format!("--principal: {why}"))),
+    }
+}
+
+/// Puts on record what is done to a token, in the audit trail of its root. The built-in model has none.
+fn record(root: &RootArgs, settings: &Settings, command: TokenChange, name: &str, having: &Callers) -> io::Result<()> {
+    let (World::Root(root), Some(token)) = (root.world(), having.tokens().find(|token| token.name == name)) else {
+        return Ok(());
+    };
+    let state = json!({
+        "principal": token.principal, "scopes": token.scopes, "created": time(token.created), "expires": token.expires.map(time),
+    });
+    let system_user = system_user();
+    let line = TokenLine {
+        command,
+        name,
+        state: &state,
+        system_user: system_user.as_deref(),
+    };
+    record_token(&settings.loader(root).audit, line)
 }
 
 fn list(args: &ListArgs) -> Result<u8, Failed> {
@@ -215,8 +253,11 @@ fn row(token: &Token, now: DateTime<Utc>) -> Vec<String> {
 }
 
 fn revoke(args: &RevokeArgs) -> Result<u8, Failed> {
-    let path = file(&args.root)?;
-    let was_there = change_tokens(&path, |callers| Ok(callers.revoke(&args.name)));
+    let (path, settings) = (file(&args.root)?, args.root.root().settings(&[]).map_err(Failed::Settings)?);
+    let change = |callers: &mut Callers| Ok(callers.revoke(&args.name));
+    let was_there = change_tokens_on_record(&path, change, |before, _| {
+        record(&args.root.root(), &settings, TokenChange::Revoke, &args.name, before)
+    });
     if was_there.map_err(|error| Failed::Other(error.to_string()))? {
         print(&format!("revoked `{}`", shown(&args.name)));
         return Ok(SUCCESS);

@@ -17,7 +17,7 @@ use std::time::Instant;
 use serde_json::Value as Json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-pub use audit::AuditSettings;
+pub use audit::{AuditSettings, TokenChange, TokenLine, record_token};
 
 pub(super) use access::compare;
 pub(super) use audit::{Line, Outcome, Trail};

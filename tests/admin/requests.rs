@@ -63,11 +63,15 @@ async fn a_change_says_what_it_changes() {
     let body = r#"{"name":"Carla M."}"#;
     let other = "\"0123456789abcdef0123456789abcdef\"";
     let weak = format!("W/{tag}");
+    let mixed = format!("{tag}, {}", tag.trim_matches('"'));
     for (headers, status, kind) in [
         (vec![MERGE_PATCH], 428, "condition-required"),
         (vec![MERGE_PATCH, ("if-match", other)], 412, "stale"),
         (vec![MERGE_PATCH, ("if-match", weak.as_str())], 412, "stale"),
-        (vec![MERGE_PATCH, ("if-match", "nonsense")], 412, "stale"),
+        (vec![MERGE_PATCH, ("if-match", "nonsense")], 400, "request"),
+        // As it stands in the body, without quotes: it would never match, and has to be told.
+        (vec![MERGE_PATCH, ("if-match", tag.trim_matches('"'))], 400, "request"),
+        (vec![MERGE_PATCH, ("if-match", mixed.as_str())], 400, "request"),
         (
             vec![
                 MERGE_PATCH,

@@ -1,5 +1,8 @@
 //! The directory of a running sidecar, through its admin API.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
 use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,12 +13,19 @@ use super::PlaceArgs;
 use super::outcome::{self, Access, Outcome};
 use super::place::Manner;
 use crate::cli::line::{self, Line};
+use crate::cli::print_error;
 use crate::cli::source::Failed;
 use crate::directory::{Assignments, Command, Key, Kind, Members, Patch, Permission, Role};
 use crate::serve::Address;
 
 /// The variable that has the token, where no file is named.
 const TOKEN: &str = "GATEPOST_TOKEN";
+
+/// Writing for the group, and anything for everybody else.
+const OTHERS: u32 = 0o027;
+
+/// What the admin API answers where there is no such entry; whoever has no admin API answers something else.
+const NOT_FOUND: &str = "urn:gatepost:problem:not-found";
 
 /// Entries of one page.
 const PAGE: usize = 1000;
@@ -40,8 +50,7 @@ impl Admin {
     pub(super) fn open(url: &str, args: &PlaceArgs) -> Result<Self, Failed> {
         let address = line::address(url).map_err(Failed::Usage)?;
         let token = match &args.token_file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| Failed::Usage(format!("--token-file: cannot read `{}`: {error}", path.display())))?,
+            Some(path) => token_in(path)?,
             None => std::env::var(TOKEN).map_err(|_| {
                 Failed::Usage(format!(
                     "a sidecar wants a token: name its file with --token-file, or put it into {TOKEN}; `gatepost token \
@@ -239,6 +248,10 @@ impl Admin {
         if let Some(revision) = answer.headers().get("gatepost-revision").and_then(|value| value.to_str().ok()) {
             self.revision = Some(revision.to_owned());
         }
+        if answer.status() == StatusCode::NOT_FOUND && problem(&answer)["type"] != NOT_FOUND {
+            let message = "the admin API is not there; --url wants an address of `admin.listen`, not the one that is asked for decisions";
+            return Err(Failed::Other(format!("{}: {message}", self.address)));
+        }
         Ok(answer)
     }
 
@@ -252,9 +265,31 @@ impl Admin {
     }
 }
 
+/// What a file with a token holds. Others could use one that they can read, or put theirs there.
+fn token_in(path: &Path) -> Result<String, Failed> {
+    let token = std::fs::read_to_string(path)
+        .map_err(|error| Failed::Usage(format!("--token-file: cannot read `{}`: {error}", path.display())))?;
+    if let Ok(metadata) = std::fs::metadata(path)
+        && metadata.is_file()
+        && metadata.mode() & OTHERS != 0
+    {
+        let mode = metadata.mode() & 0o777;
+        print_error(&format!(
+            "others may read or write the token in `{}`, whose mode is {mode:o}: `chmod 600` it",
+            path.display()
+        ));
+    }
+    Ok(token)
+}
+
+/// The problem document that an answer is, or null.
+fn problem(answer: &Response<Bytes>) -> Value {
+    serde_json::from_slice(answer.body()).unwrap_or_default()
+}
+
 /// Why a request was not carried out: a problem document, or the status alone.
 fn refused(answer: &Response<Bytes>) -> Failed {
-    let problem: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let problem = problem(answer);
     let mut message = problem["detail"]
         .as_str()
         .map_or_else(|| format!("the sidecar answers {}", answer.status()), str::to_owned);

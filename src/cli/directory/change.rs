@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
-use super::outcome::{Access, Outcome};
+use super::confirm::Acting;
+use super::outcome::Outcome;
 use super::place::{Manner, Place, Purpose};
 use super::{ChangeArgs, CreateAccountArgs, CreateTeamArgs, EditTeamArgs, confirm, typed};
 use crate::cli::lists::{colour, shown};
@@ -240,6 +241,11 @@ impl<'a> Changing<'a> {
         Ok(found)
     }
 
+    /// Lets a retired id be given again.
+    pub(super) fn release(self, id: &str) -> Result<u8, Failed> {
+        self.carry_out(&Command::Release { user: id.to_owned() }, "released")
+    }
+
     fn create(self, key: Key, entry: Patch) -> Result<u8, Failed> {
         self.carry_out(&Command::Create { key, entry }, "created")
     }
@@ -265,8 +271,13 @@ impl<'a> Changing<'a> {
                 }
                 preview => preview?,
             };
-            if let Some(access) = preview.access.as_ref().filter(|access| confirm::is_wide(access)) {
-                self.ask(&preview, access)?;
+            let acting = match (&self.manner.acting, &self.place) {
+                (Some(account), _) => Acting::Account(account),
+                (None, Place::Files(_)) => Acting::Nobody,
+                (None, Place::Sidecar(_)) => Acting::Holder,
+            };
+            if let Some(reason) = preview.access.as_ref().and_then(|access| confirm::reason(access, acting)) {
+                self.ask(&preview, &reason)?;
             }
         }
         let outcome = self.place.order(command, &self.manner)?;
@@ -274,11 +285,11 @@ impl<'a> Changing<'a> {
         Ok(SUCCESS)
     }
 
-    fn ask(&self, preview: &Outcome, access: &Access) -> Result<(), Failed> {
+    fn ask(&self, preview: &Outcome, reason: &str) -> Result<(), Failed> {
         if std::io::stderr().is_terminal() && self.args.format == Format::Text {
             print_error(preview.preview(colour()).trim_end());
         }
-        confirm::ask(access)
+        confirm::ask(reason)
     }
 
     fn tell(&self, key: &Key, outcome: &Outcome, done: &str) {

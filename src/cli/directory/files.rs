@@ -9,6 +9,7 @@ use super::outcome::Outcome;
 use super::place::{Manner, Purpose};
 use crate::app::{Settings, World, built_in};
 use crate::cli::source::Failed;
+use crate::cli::system_user;
 use crate::cli::{RootArgs, progress};
 use crate::directory::{Account, Assignment, Command, Directory, Key, Kind, Permission, Team};
 use crate::engine::{Fault, Faults};
@@ -137,16 +138,6 @@ fn refused(refusal: Refusal) -> Failed {
         Refusal::Invalid { .. } => Failed::Usage(refusal.to_string()),
         other => Failed::Other(other.to_string()),
     }
-}
-
-/// Who runs this, for the audit trail.
-fn system_user() -> Option<String> {
-    let name = std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .ok()
-        .filter(|name| !name.is_empty());
-    let id = rustix::process::getuid().as_raw();
-    Some(name.map_or_else(|| format!("uid {id}"), |name| format!("{name} (uid {id})")))
 }
 
 fn read(world: &World, settings: &Settings) -> Result<Compiled, Faults> {

@@ -125,6 +125,23 @@ impl Call {
             // An entry that is not there is told as such.
             return Ok(Expected::Newest);
         }
+        let is_tag = |tag: &str| {
+            let tag = tag.trim();
+            let quoted = tag
+                .strip_prefix("W/")
+                .unwrap_or(tag)
+                .strip_prefix('"')
+                .and_then(|tag| tag.strip_suffix('"'));
+            tag.is_empty() || quoted.is_some()
+        };
+        if let Some(bare) = tags.split(',').find(|tag| !is_tag(tag)) {
+            // It would match nothing for ever, and the ETag in a body has no quotes.
+            let message = format!(
+                "If-Match: an ETag stands in quotes, as in `\"{}\"`",
+                bare.trim().trim_matches('"')
+            );
+            return Err(ProblemDocument::bad_request(message));
+        }
         // Weak tags match nothing here (RFC 9110, 13.1.1).
         let mut strong = tags
             .split(',')

@@ -11,7 +11,7 @@ use chrono::{SecondsFormat, Utc};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::{Order, Refusal};
+use super::{Channel, Order, Refusal};
 use crate::store::managed::{make_directory, sync, take_after};
 
 /// How long another process may take to add its lines.
@@ -104,16 +104,15 @@ pub(in crate::store) struct Line<'o> {
 
 impl Line<'_> {
     /// The line, within bounds: who may do nothing but be refused is not to push out what others did.
-    fn to_text(&self) -> String {
+    fn to_json(&self) -> Json {
         let bytes_max = match self.outcome {
             Outcome::Accepted | Outcome::Failed => LINE_BYTES_MAX,
             Outcome::Unchanged | Outcome::Refused => REFUSED_BYTES_MAX,
         };
-        let mut line = self.to_json();
+        let mut line = self.whole();
         shorten(&mut line);
-        let text = line.to_string();
-        if text.len() <= bytes_max {
-            return text;
+        if line.to_string().len() <= bytes_max {
+            return line;
         }
         for part in ["before", "after"] {
             let whole = line[part].to_string();
@@ -121,10 +120,10 @@ impl Line<'_> {
                 line[part] = json!({ "cut": true, "bytes": whole.len(), "sha256": sha256(&whole) });
             }
         }
-        line.to_string()
+        line
     }
 
-    fn to_json(&self) -> Json {
+    fn whole(&self) -> Json {
         let key = self.order.command.key();
         let actor = &self.order.actor;
         json!({
@@ -147,6 +146,62 @@ impl Line<'_> {
     }
 }
 
+/// What was done to a token: on the command line, since nothing else changes tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenLine<'t> {
+    /// `create` or `revoke`.
+    pub command: TokenChange,
+    /// The token's name.
+    pub name: &'t str,
+    /// What is known of it, never what its holder has: principal, scopes and end.
+    pub state: &'t Json,
+    /// The user of the operating system.
+    pub system_user: Option<&'t str>,
+}
+
+/// What can be done to a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenChange {
+    /// It is made.
+    Create,
+    /// It is taken away.
+    Revoke,
+}
+
+impl TokenLine<'_> {
+    fn to_json(self) -> Json {
+        let (word, before, after) = match self.command {
+            TokenChange::Create => ("create-token", None, Some(self.state)),
+            TokenChange::Revoke => ("revoke-token", Some(self.state), None),
+        };
+        json!({
+            "time": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+            "request_id": null,
+            "channel": Channel::CommandLine.name(),
+            "actor": null,
+            "token": null,
+            "system_user": self.system_user,
+            "command": word,
+            "entry": { "type": "Token", "id": self.name },
+            "before": before,
+            "after": after,
+            "revision_before": null,
+            "revision": null,
+            "outcome": Outcome::Accepted.name(),
+            "rule": null,
+            "message": null,
+        })
+    }
+}
+
+/// Puts on record what is about to be done to a token. When this comes back, the line is on the disk.
+///
+/// # Errors
+/// The trail cannot be opened or written; then the token should stay as it is.
+pub fn record_token(settings: &AuditSettings, line: TokenLine<'_>) -> io::Result<()> {
+    Trail::new(settings.clone()).add_json(&[line.to_json()])
+}
+
 /// The trail. It is opened anew for each addition, so whoever moves the file away loses nothing.
 #[derive(Debug)]
 pub(in crate::store) struct Trail {
@@ -163,6 +218,11 @@ impl Trail {
     /// # Errors
     /// The file cannot be opened or written.
     pub(in crate::store) fn add(&self, lines: &[Line<'_>]) -> io::Result<()> {
+        let lines: Vec<Json> = lines.iter().map(Line::to_json).collect();
+        self.add_json(&lines)
+    }
+
+    fn add_json(&self, lines: &[Json]) -> io::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
@@ -173,7 +233,7 @@ impl Trail {
         self.add_to_file(lines).map_err(say)
     }
 
-    fn add_to_file(&self, lines: &[Line<'_>]) -> io::Result<()> {
+    fn add_to_file(&self, lines: &[Json]) -> io::Result<()> {
         let mut file = self.file()?;
         let mut text = String::new();
         if !ends_with_a_line(&mut file)? {
@@ -181,7 +241,7 @@ impl Trail {
             text.push('\n');
         }
         for line in lines {
-            text.push_str(&line.to_text());
+            text.push_str(&line.to_string());
             text.push('\n');
         }
         let length = file.metadata()?.len();
@@ -328,7 +388,7 @@ mod tests {
                     revision: None,
                     refusal: None,
                 };
-                let text = line.to_text();
+                let text = line.to_json().to_string();
                 assert!(text.len() <= bytes_max, "{} bytes", text.len());
                 let line: Json = serde_json::from_str(&text).expect("a line of JSON");
                 let hash = sha256(&after.to_string());
