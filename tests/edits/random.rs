@@ -123,7 +123,7 @@ fn model(dice: &mut Dice) -> Model {
             if dice.chance(70) {
                 // A team's name is its own.
                 let name = if section == 2 {
-                    format!("{} of {id}", dice.pick(&NAMES))
+                    name_of_team(dice.pick(&NAMES), &id)
                 } else {
                     dice.pick(&NAMES).to_owned()
                 };
@@ -511,7 +511,7 @@ fn random_edit(dice: &mut Dice, model: &Model) -> Edit {
     let (section, id) = dice.pick(&entries);
     let text = |text: &str| Scalar::Text(text.to_owned());
     let name = if section == 2 {
-        format!("{} of {id}", dice.pick(&NAMES))
+        name_of_team(dice.pick(&NAMES), &id)
     } else {
         dice.pick(&NAMES).to_owned()
     };
@@ -636,6 +636,11 @@ fn changed(model: &mut Model, edit: &Edit) {
             }
         }
     }
+}
+
+/// A name that no other team has, with nothing in it that a team's name may not have.
+fn name_of_team(name: &str, id: &str) -> String {
+    format!("{} of {id}", name.trim().replace('\n', " / "))
 }
 
 /// What the directory makes of a model: the entities of a document that is written without any style.

@@ -372,7 +372,7 @@ pub(super) const BREAKAGES: &[Breakage] = &[
         edits: &[Replace(TEAMS, "name: Sales", "name: Finance")],
         file: TEAMS,
         line: "name: Finance",
-        words: "the teams `finance` and `sales` have the same name, `Finance`",
+        words: "the teams `finance` and `sales` have the same name, `finance`",
     },
     Breakage {
         name: "a permission is none",

@@ -52,7 +52,7 @@ async fn people_and_groups_are_shown_to_those_who_may_see_all_of_them() {
     let (user, group) = (provider.user("a@example.com").await, provider.group("g", &[]).await);
     let good = provider.token.clone();
     for (number, (principal, words)) in [
-        (("service-user", "nightly-scan"), "only an Admin may (R12)"),
+        (("ServiceUser", "nightly-scan"), "only an Admin may (R12)"),
         (("user", "carla@example.com"), "only an Admin may (R12)"),
         (("user", "nobody@example.com"), "is not in the directory"),
         (("user", "bo@example.com"), "is deactivated (R6)"),
