@@ -18,9 +18,9 @@ mod writer;
 pub use compile::{Compiled, NextError, compile, compile_files, compile_next, load, load_files};
 pub use files::{File, FileLimits, Kind, Names, Tree, is_root, read};
 pub use live::{Generation, Live, Pending, Standing, Status, Watching};
-pub use loader::{Claims, Event, Loader, LoaderSettings};
+pub use loader::{Event, Loader, LoaderSettings};
 pub use managed::FileChange;
 pub use writer::{
-    AccessDiff, Actor, AuditSettings, Channel, Denied, Done, Expected, LevelChange, Order, Refusal, RoleChange,
+    AccessDiff, Actor, AuditSettings, Channel, Claims, Denied, Done, Expected, LevelChange, Order, Refusal, RoleChange,
     TokenChange, TokenLine, Writer, record_token,
 };

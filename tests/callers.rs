@@ -341,6 +341,30 @@ async fn nobody_is_listened_to_without_tokens_that_are_good_and_nobody_elses() {
     mode(0o600);
     root.write(TOKENS_FILE, "{");
     refused(&root, "refusing the tokens").await;
+    // Where all have expired, decisions go on, unless they want tokens themselves.
+    let root = Root::bundled();
+    let expired = Principal {
+        entity_type: ANA.0.to_owned(),
+        id: ANA.1.to_owned(),
+    };
+    change_tokens(&root.path().join(TOKENS_FILE), |callers| {
+        let then = Utc::now() - TimeDelta::days(2);
+        callers.create("old", expired, &Scope::ALL, then, Some(then + TimeDelta::days(1)))
+    })
+    .expect("a token");
+    let started = app::run(Served::Root(root.path().to_owned()), &managed()).await;
+    drop(started.expect("started"));
+    let mut strict = managed();
+    strict.serve.callers.required = true;
+    let started = app::run(Served::Root(root.path().to_owned()), &strict).await;
+    assert!(started.err().is_some_and(|error| error.to_string().contains("there is no token in")));
+    // A relative place is one in the root.
+    let mut elsewhere = managed();
+    elsewhere.tokens_file = Some("kept/tokens.json".into());
+    fs::create_dir(root.path().join("kept")).expect("a directory");
+    fs::rename(root.path().join(TOKENS_FILE), root.path().join("kept/tokens.json")).expect("moved");
+    let started = app::run(Served::Root(root.path().to_owned()), &elsewhere).await;
+    drop(started.expect("started"));
     let started = app::run(Served::BuiltIn, &managed()).await;
     assert!(
         started

@@ -9,12 +9,12 @@ use crate::store::Claims;
 /// Claims by the tokens of a file, as it is when somebody asks. Those that have expired count too: they can be revoked.
 pub(super) fn claims(tokens: PathBuf) -> Claims {
     Claims::new(move |key: &Key| {
-        // Whoever cannot read the tokens has none that are good.
-        let callers = read_tokens(&tokens).unwrap_or_default();
+        // A sidecar may still take tokens that it read before the file could not be read any more.
+        let callers = read_tokens(&tokens).map_err(|error| error.to_string())?;
         let speaking = callers.tokens().filter(|token| {
             token.principal.id == key.id && plain(&token.principal.entity_type) == plain(key.kind.entity_type())
         });
-        speaking.map(|token| token.name.clone()).collect()
+        Ok(speaking.map(|token| token.name.clone()).collect())
     })
 }
 

@@ -12,7 +12,10 @@ impl Settings {
     /// fault in it.
     pub fn misplaced(&self, root: &Path) -> Vec<Fault> {
         let audit = ("audit.file", root.join(&self.audit.file), "audit/directory.jsonl");
-        let tokens = self.tokens_file.clone().map(|file| ("callers.tokens_file", file, TOKENS_FILE));
+        let tokens = self
+            .tokens_file
+            .as_ref()
+            .map(|_| ("callers.tokens_file", self.tokens_of(root), TOKENS_FILE));
         let mut faults = Vec::new();
         for (key, file, good) in std::iter::once(audit).chain(tokens) {
             for kind in [Kind::Schema, Kind::Policies, Kind::Entities] {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::cursor_key::{self, KeyError};
-use super::tokens::{TOKENS_FILE, TokensError, TokensFile, read_tokens};
+use super::tokens::{TokensError, TokensFile, read_tokens};
 use crate::app::{Settings, built_in};
 use crate::callers::TokenSource;
 use crate::engine::Faults;
@@ -166,16 +166,21 @@ pub async fn run(world: World, settings: &Settings) -> Result<Running, StartErro
 
 /// The tokens, where they are wanted. Without a good one nobody could call, so that is a mistake.
 fn tokens(world: &World, settings: &Settings) -> Result<TokensFile, TokensError> {
-    let path = match (&settings.tokens_file, world) {
-        (Some(path), _) => path.clone(),
-        (None, World::Root(root)) => root.join(TOKENS_FILE),
-        (None, World::BuiltIn) => return Err(TokensError::Nowhere),
+    let path = match (world, &settings.tokens_file) {
+        (World::Root(root), _) => settings.tokens_of(root),
+        (World::BuiltIn, Some(path)) => path.clone(),
+        (World::BuiltIn, None) => return Err(TokensError::Nowhere),
     };
     let tokens = match TokensFile::open(&path) {
         Err(error) if error.is_absent() => return Err(none(world, path)),
         opened => opened?,
     };
-    if tokens.current().has_live(chrono::Utc::now()) {
+    let (callers, now) = (tokens.current(), chrono::Utc::now());
+    // Decisions go on without them. Where there never was one, somebody has forgotten a step.
+    if callers.has_live(now) || !settings.serve.callers.required && callers.tokens().next().is_some() {
+        if !callers.has_live(now) {
+            tracing::warn!(path = %path.display(), "all tokens have expired: whoever comes with one is refused");
+        }
         Ok(tokens)
     } else {
         Err(none(world, path))
@@ -191,10 +196,10 @@ pub fn check_tokens(world: &World, settings: &Settings) -> Result<(), TokensErro
     if settings.wants_tokens() {
         return tokens(world, settings).map(|_| ());
     }
-    match (&settings.tokens_file, world) {
-        (Some(path), _) => read_tokens(path).map(|_| ()),
-        (None, World::Root(root)) => read_tokens(&root.join(TOKENS_FILE)).map(|_| ()),
-        (None, World::BuiltIn) => Ok(()),
+    match (world, &settings.tokens_file) {
+        (World::Root(root), _) => read_tokens(&settings.tokens_of(root)).map(|_| ()),
+        (World::BuiltIn, Some(path)) => read_tokens(path).map(|_| ()),
+        (World::BuiltIn, None) => Ok(()),
     }
 }
 

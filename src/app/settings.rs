@@ -4,7 +4,7 @@
 //! flag all go through that. Unknown names are faults, and all faults are told at once.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -503,10 +503,15 @@ impl Settings {
         !self.admin_listen.is_empty() || self.serve.callers.required
     }
 
+    /// The file with the tokens of a root.
+    pub fn tokens_of(&self, root: &Path) -> PathBuf {
+        root.join(self.tokens_file.as_deref().unwrap_or(Path::new(TOKENS_FILE)))
+    }
+
     /// What a loader of a root needs of them.
     pub fn loader(&self, root: impl Into<PathBuf>) -> LoaderSettings {
         let root = root.into();
-        let tokens = self.tokens_file.clone().unwrap_or_else(|| root.join(TOKENS_FILE));
+        let tokens = self.tokens_of(&root);
         LoaderSettings {
             claims: claims(tokens),
             options: self.options.clone(),

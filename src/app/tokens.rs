@@ -2,9 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -23,6 +24,9 @@ const REFUSED_MODE: u32 = 0o027;
 
 /// How long a look at the file is good for.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long another process may take with a change of them.
+const HELD_MAX: Duration = Duration::from_secs(10);
 
 /// Why there are no tokens, or none new.
 #[derive(Debug, thiserror::Error)]
@@ -218,8 +222,7 @@ pub fn change_tokens_on_record<T>(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let held = File::open(directory).map_err(failed)?;
-    flock(&held, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+    let _held = hold(path, directory).map_err(failed)?;
     let before = read_tokens(path)?;
     let mut callers = before.clone();
     let made = change(&mut callers).map_err(TokensError::Change)?;
@@ -237,7 +240,7 @@ pub fn change_tokens_on_record<T>(
             file.write_all(callers.to_text().as_bytes())?;
             file.sync_all()?;
             fs::rename(&fresh, path)?;
-            held.sync_all()
+            File::open(directory)?.sync_all()
         });
     if let Err(error) = written {
         let _ = fs::remove_file(&fresh);
@@ -246,14 +249,56 @@ pub fn change_tokens_on_record<T>(
     Ok(made)
 }
 
+/// Holds the tokens against other processes that change them. It is their file that is locked, which nobody else may
+/// open, and its directory only where there is no such file yet.
+fn hold(path: &Path, directory: &Path) -> io::Result<File> {
+    let since = Instant::now();
+    loop {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            file => Some(file?),
+        };
+        let held = match file {
+            Some(file) => file,
+            None => File::open(directory)?,
+        };
+        match flock(&held, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                let metadata = held.metadata()?;
+                let is_there = match fs::metadata(path) {
+                    Ok(named) => (named.dev(), named.ino()) == (metadata.dev(), metadata.ino()),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => metadata.is_dir(),
+                    Err(error) => return Err(error),
+                };
+                // Somebody has replaced it meanwhile, and holds the new one if anybody does.
+                if is_there {
+                    return Ok(held);
+                }
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) if since.elapsed() < HELD_MAX => thread::sleep(Duration::from_millis(5)),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let message = format!("another process has held them for {} seconds", HELD_MAX.as_secs());
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, message));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Gives a new file the owner of the one that it replaces, or else of its directory: whoever serves reads it afterwards
 /// too, if root makes a token for them.
 fn give(new: &File, path: &Path, directory: &Path) -> io::Result<()> {
     let owner = |metadata: &fs::Metadata| (metadata.uid(), metadata.gid());
-    let (made, before) = (owner(&new.metadata()?), fs::metadata(path).ok().as_ref().map(owner));
+    let before = fs::metadata(path).ok();
+    let made = owner(&new.metadata()?);
     match before {
-        Some((uid, gid)) if (uid, gid) != made => fchown(new, Some(uid), Some(gid)),
-        Some(_) => Ok(()),
+        Some(before) => {
+            if owner(&before) != made {
+                fchown(new, Some(before.uid()), Some(before.gid()))?;
+            }
+            // The service may read by its group.
+            new.set_permissions(fs::Permissions::from_mode(before.mode() & 0o640 | 0o600))
+        }
         None => {
             let (uid, gid) = owner(&fs::metadata(directory)?);
             // Who is not root gives nothing away; then it stays with whoever made it, and so does its mode.
@@ -267,8 +312,6 @@ fn give(new: &File, path: &Path, directory: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use chrono::Utc;
 
     use super::*;
@@ -281,6 +324,29 @@ mod tests {
         };
         let make = |callers: &mut Callers| callers.create(name, principal, &[Scope::Scim], Utc::now(), None);
         change_tokens(path, make).expect("a token").reveal().to_owned()
+    }
+
+    #[test]
+    fn who_may_read_the_tokens_still_may_and_who_may_not_holds_nothing_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(TOKENS_FILE);
+        let mode = |path: &Path| fs::metadata(path).expect("metadata").mode() & 0o777;
+        make(&path, "one");
+        assert_eq!(mode(&path), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("a mode");
+        // Whoever may read the directory may lock it.
+        let stranger = File::open(directory.path()).expect("a directory");
+        stranger.lock().expect("locked");
+        make(&path, "two");
+        assert_eq!(mode(&path), 0o640);
+        // Of many at once none is lost.
+        thread::scope(|scope| {
+            for number in 0..8 {
+                let path = &path;
+                scope.spawn(move || make(path, &format!("many-{number}")));
+            }
+        });
+        assert_eq!(read_tokens(&path).expect("tokens").tokens().count(), 10);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::lists::{Colour, NamedRootArgs, Table, shown};
 use super::names::{self, Typed};
 use super::source::Failed;
 use super::{FAILURE, Format, RootArgs, SUCCESS, check, complete, print, print_error, system_user};
-use crate::app::{Settings, TOKENS_FILE, World, change_tokens_on_record, read_tokens};
+use crate::app::{Settings, World, change_tokens_on_record, read_tokens};
 use crate::callers::{Callers, Principal, Scope, Token};
 use crate::store::{TokenChange, TokenLine, record_token};
 
@@ -135,10 +135,10 @@ pub(super) fn run(args: &TokenArgs) -> u8 {
 fn file(root: &NamedRootArgs) -> Result<PathBuf, Failed> {
     let root = root.root();
     let settings = root.settings(&[]).map_err(Failed::Settings)?;
-    match (settings.tokens_file, root.world()) {
-        (Some(path), _) => Ok(path),
-        (None, World::Root(root)) => Ok(root.join(TOKENS_FILE)),
-        (None, World::BuiltIn) => Err(Failed::Usage(
+    match (root.world(), settings.tokens_file.as_ref()) {
+        (World::Root(root), _) => Ok(settings.tokens_of(&root)),
+        (World::BuiltIn, Some(path)) => Ok(path.clone()),
+        (World::BuiltIn, None) => Err(Failed::Usage(
             "this directory is no root, and the built-in model has no tokens: name one with --root".to_owned(),
         )),
     }

@@ -98,7 +98,7 @@ impl Service {
             Err(problem) => Err(problem),
         };
         let mut response = match ready {
-            Ok((caller, body)) => {
+            Ok((caller, (body, _room))) => {
                 let (mut parts, _) = request.into_parts();
                 parts.extensions.insert(caller);
                 parts.extensions.insert(id.clone());

@@ -58,6 +58,9 @@ pub struct FieldProblem {
     pub detail: String,
 }
 
+/// How many mistakes of a body are told.
+const ERRORS_MAX: usize = 20;
+
 impl ProblemDocument {
     /// A problem of a kind, which is the last part of its URN.
     pub fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
@@ -80,7 +83,15 @@ impl ProblemDocument {
     }
 
     /// 422: a body of which some members are wrong.
-    pub fn invalid(errors: Vec<FieldProblem>) -> Self {
+    pub fn invalid(mut errors: Vec<FieldProblem>) -> Self {
+        let untold = errors.len().saturating_sub(ERRORS_MAX);
+        errors.truncate(ERRORS_MAX);
+        if untold > 0 {
+            errors.push(FieldProblem {
+                pointer: String::new(),
+                detail: format!("and {untold} more"),
+            });
+        }
         let told: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.pointer, error.detail)).collect();
         let detail = told.join("; ");
         let mut problem = Self::new(

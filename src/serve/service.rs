@@ -377,14 +377,15 @@ impl Service {
         }
     }
 
-    /// The whole body of a request that changes something.
-    pub(super) async fn body_within(&self, body: &mut Incoming, max: usize) -> Result<Bytes, Problem> {
+    /// The whole body of a request that changes something, and the room that it takes until it is answered.
+    pub(super) async fn body_within(&self, body: &mut Incoming, max: usize) -> Result<(Bytes, Room<'_>), Problem> {
         let mut room = Room {
             taken: 0,
             max: self.limits.bodies_bytes_max,
             all: &self.bodies,
         };
-        self.body(body, max, &mut room).await.inspect_err(|_| add(&self.tally.refused))
+        let read = self.body(body, max, &mut room).await.inspect_err(|_| add(&self.tally.refused))?;
+        Ok((read, room))
     }
 
     /// The whole body, within its limits of size and time.
@@ -527,7 +528,7 @@ async fn collect(body: &mut Incoming, max: usize, room: &mut Room<'_>) -> Result
 }
 
 /// What one body takes of the room that there is for all, given back when this is dropped.
-struct Room<'s> {
+pub(super) struct Room<'s> {
     taken: usize,
     max: usize,
     all: &'s AtomicUsize,

@@ -7,7 +7,6 @@
 mod orders;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,8 +23,7 @@ use super::files::{self, Closely, FileLimits, Seen, Tree};
 use super::live::{Generation, Live, Pending, Watching};
 use super::managed::{Lock, Mark};
 use super::watch::{Own, Watch};
-use super::writer::{AuditSettings, Trail, Waiting, Writer};
-use crate::directory::Key;
+use super::writer::{AuditSettings, Claims, Trail, Waiting, Writer};
 use crate::engine::{Fault, Faults, Options, Progress, Severity, Text};
 
 /// Parsing recurses with the depth of a policy; the loader's stack is where it may.
@@ -74,29 +72,6 @@ pub struct LoaderSettings {
     pub audit: AuditSettings,
     /// Who speaks for accounts that may not be there.
     pub claims: Claims,
-}
-
-/// Finds the names of the tokens that speak for an account, whether or not there is one. By default there are none.
-#[derive(Clone, Default)]
-pub struct Claims(Option<Arc<FindClaims>>);
-
-type FindClaims = dyn Fn(&Key) -> Vec<String> + Send + Sync;
-
-impl Claims {
-    /// Asks this.
-    pub fn new(find: impl Fn(&Key) -> Vec<String> + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(find)))
-    }
-
-    fn of(&self, key: &Key) -> Vec<String> {
-        self.0.as_ref().map(|find| find(key)).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Claims {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Claims")
-    }
 }
 
 impl LoaderSettings {

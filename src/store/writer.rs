@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod batch;
+mod claims;
 mod difference;
 mod edits;
 mod questions;
@@ -18,6 +19,7 @@ use serde_json::Value as Json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub use audit::{AuditSettings, TokenChange, TokenLine, record_token};
+pub use claims::Claims;
 
 pub(super) use access::compare;
 pub(super) use audit::{Line, Outcome, Trail};

@@ -1,5 +1,7 @@
 //! Requests to the admin API: bodies, conditions, dry runs, and problems.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::admin::world::{JSON, MERGE_PATCH, NEWEST, World};
@@ -80,6 +82,25 @@ async fn a_change_says_what_it_changes() {
             412,
             "stale",
         ),
+        // Neither of two states is passed over, nor what cannot be read.
+        (
+            vec![MERGE_PATCH, ("if-match", other), ("gatepost-if-revision", &revision)],
+            412,
+            "stale",
+        ),
+        (
+            vec![
+                MERGE_PATCH,
+                ("if-match", &tag),
+                ("gatepost-if-revision", "00000000000000000000000000000000"),
+            ],
+            412,
+            "stale",
+        ),
+        (vec![MERGE_PATCH, ("if-match", "")], 400, "request"),
+        (vec![MERGE_PATCH, ("if-match", "*, \"x\"")], 400, "request"),
+        (vec![MERGE_PATCH, ("if-match", "\u{ff}")], 400, "request"),
+        (vec![MERGE_PATCH, ("gatepost-if-revision", "\u{ff}")], 400, "request"),
         (vec![JSON, NEWEST], 415, "media-type"),
         (vec![NEWEST], 415, "media-type"),
         (vec![MERGE_PATCH, MERGE_PATCH, NEWEST], 415, "media-type"),
@@ -106,6 +127,26 @@ async fn a_change_says_what_it_changes() {
     // What comes to the same in any order needs no condition, and keeps to one that there is.
     let path = "/v1/admin/users/carla@example.com/deactivate";
     assert_eq!(ana.send("POST", path, &[("if-match", other)], "").await.status, 412);
+    assert_eq!(ana.send("POST", path, &[("if-match", "\u{ff}")], "").await.status, 400);
+    // Whoever sends back what was shown, and was overtaken, is told that.
+    let (shown, marketing) = (ana.get("/v1/admin/teams/marketing").await, "/v1/admin/teams/marketing");
+    let tag = shown.header("etag").expect("a tag").to_owned();
+    assert_eq!(
+        ana.send("PUT", &format!("{marketing}/users/hugo@example.com"), &[], "").await.status,
+        204
+    );
+    let answer = ana.send("PATCH", marketing, &[MERGE_PATCH, ("if-match", &tag)], shown.text()).await;
+    assert_eq!(answer.status, 412, "{}", answer.text());
+    // A body has a few mistakes told, whatever their number.
+    let wrong: BTreeMap<String, u8> = (0..10_000).map(|number| (format!("wrong-{number}"), 1)).collect();
+    let wrong = serde_json::to_string(&wrong).expect("JSON");
+    let answer = ana.send("PATCH", marketing, &[MERGE_PATCH, NEWEST], &wrong).await;
+    assert_eq!(answer.status, 422);
+    assert!(
+        answer.text().len() < 8_000 && answer.text().contains("and 9980 more"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(ana.send("POST", path, &[], "").await.status, 200);
 }
 

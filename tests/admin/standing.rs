@@ -1,5 +1,8 @@
 //! What those learn and can do who may do nothing: strangers, and tokens of accounts that are gone.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use super::world::{World, token};
 use gatepost::callers::{Scope, TokenError};
 
@@ -55,6 +58,14 @@ async fn a_token_outlives_its_account_and_is_good_for_no_other() {
     let refused = ana.does("POST", "/v1/admin/service-users", again).await;
     assert_eq!(refused.status, 409);
     assert!(refused.text().contains("`scanner`"), "{}", refused.text());
+    // While nobody can say which tokens there are, there may be such ones.
+    let tokens = world.root.path().join(gatepost::app::TOKENS_FILE);
+    fs::set_permissions(&tokens, fs::Permissions::from_mode(0o644)).expect("a mode");
+    assert_eq!(ana.does("POST", "/v1/admin/service-users", again).await.status, 500);
+    fs::set_permissions(&tokens, fs::Permissions::from_mode(0o600)).expect("a mode");
+    // What is there already is told as that, and not as somebody's tokens.
+    let there = ana.does("POST", "/v1/admin/service-users", "{\"id\":\"provisioner\"}").await;
+    assert!(there.status == 409 && !there.text().contains("tokens"), "{}", there.text());
     let revoke = |callers: &mut gatepost::callers::Callers| Ok::<_, TokenError>(callers.revoke("scanner"));
     gatepost::app::change_tokens(&world.root.path().join(gatepost::app::TOKENS_FILE), revoke).expect("revoked");
     assert_eq!(ana.does("POST", "/v1/admin/service-users", again).await.status, 201);

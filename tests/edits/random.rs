@@ -511,7 +511,7 @@ fn random_edit(dice: &mut Dice, model: &Model) -> Edit {
     let (section, id) = dice.pick(&entries);
     let text = |text: &str| Scalar::Text(text.to_owned());
     let name = if section == 2 {
-        name_of_team(dice.pick(&NAMES), &id)
+        name_of_team(dice.pick(&NAMES), id)
     } else {
         dice.pick(&NAMES).to_owned()
     };

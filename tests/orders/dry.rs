@@ -1,9 +1,11 @@
 //! Dry runs: everything but writing, and whose access would be another.
 
+use std::collections::BTreeMap;
+
 use gatepost::directory::{Key, Kind, Members, Patch, Permission, Role};
 use gatepost::store::{Channel, LevelChange, Order, RoleChange};
 
-use super::world::{World, by, change, delete, files};
+use super::world::{World, by, change, create, delete, files};
 
 fn dry(command: gatepost::directory::Command) -> Order {
     Order {
@@ -94,4 +96,59 @@ fn roles_and_deactivation_are_told_with_what_they_give_and_take() {
         "{lost:?}"
     );
     assert!(lost.contains(&("mina@example.com", "orders", None)), "{lost:?}");
+}
+
+/// Who has which level on a datastore, as the live policies say.
+fn levels(world: &World, store: &Key) -> BTreeMap<Key, Option<Permission>> {
+    let directory = world.directory();
+    let accounts = [Kind::User, Kind::ServiceUser].into_iter().flat_map(|kind| {
+        let ids: Vec<String> = directory.ids(kind).map(str::to_owned).collect();
+        ids.into_iter().map(move |id| Key::new(kind, id))
+    });
+    let level = |account: &Key| {
+        let may = |action| {
+            world.may(
+                (account.kind.entity_type(), &account.id),
+                action,
+                (store.kind.entity_type(), &store.id),
+            )
+        };
+        match (may("write"), may("read")) {
+            _ if directory.store(store.kind, &store.id).is_none() => None,
+            (true, _) => Some(Permission::Write),
+            (_, true) => Some(Permission::Read),
+            _ => None,
+        }
+    };
+    accounts.map(|account| (account.clone(), level(&account))).collect()
+}
+
+#[test]
+fn what_is_told_of_a_datastore_is_what_the_policies_say_before_and_after() {
+    let world = World::new();
+    let store = |id: &str| Key::new(Kind::Datastore, id);
+    for (command, store) in [
+        (create(Kind::Datastore, "fresh", Patch::default()), store("fresh")),
+        (delete(Kind::Datastore, "fresh"), store("fresh")),
+        // Everyone has it.
+        (delete(Kind::Datastore, "holidays"), store("holidays")),
+        (delete(Kind::Datastore, "orders"), store("orders")),
+    ] {
+        let told = world.order(dry(command.clone())).expect("done").access.expect("a difference");
+        let told: BTreeMap<Key, (Option<Permission>, Option<Permission>)> = told
+            .levels
+            .into_iter()
+            .map(|change| (change.account, (change.before, change.after)))
+            .collect();
+        let before = levels(&world, &store);
+        world.admin(command.clone()).expect("done");
+        let after = levels(&world, &store);
+        let differs = before.into_iter().filter_map(|(account, before)| {
+            let after = after[&account];
+            (before != after).then_some((account, (before, after)))
+        });
+        let differs: BTreeMap<_, _> = differs.collect();
+        assert!(!differs.is_empty(), "{command:?}");
+        assert_eq!(told, differs, "{command:?}");
+    }
 }

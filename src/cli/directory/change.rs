@@ -278,6 +278,9 @@ impl<'a> Changing<'a> {
             };
             if let Some(reason) = preview.access.as_ref().and_then(|access| confirm::reason(access, acting)) {
                 self.ask(&preview, &reason)?;
+                // What was shown is what is agreed to.
+                let read = self.place.revision().map(str::to_owned);
+                self.manner.if_revision = self.manner.if_revision.take().or(read);
             }
         }
         let outcome = self.place.order(command, &self.manner)?;

@@ -103,15 +103,23 @@ impl Call {
         key: &Key,
         condition: Condition,
     ) -> Result<Expected, ProblemDocument> {
+        // Whoever names a state is not to change another one, so what cannot be read is not passed over.
         let text = |name: &HeaderName| {
-            let values: Vec<&str> = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-            (!values.is_empty()).then(|| values.join(","))
+            let values = self.headers.get_all(name).iter();
+            let values: Result<Vec<&str>, _> = values.map(hyper::header::HeaderValue::to_str).collect();
+            match values {
+                Ok(values) if values.is_empty() => Ok(None),
+                Ok(values) if values.iter().any(|value| !value.trim().is_empty()) => Ok(Some(values.join(","))),
+                _ => Err(ProblemDocument::bad_request(format!(
+                    "{name}: it says nothing that can be read"
+                ))),
+            }
         };
-        if let Some(revision) = text(&IF_REVISION) {
-            return Ok(Expected::Revision(revision));
-        }
-        let Some(tags) = text(&header::IF_MATCH) else {
+        let (revision, tags) = (text(&IF_REVISION)?, text(&header::IF_MATCH)?);
+        let revision = revision.map(|revision| Expected::Revision(revision.trim().trim_matches('"').to_owned()));
+        let Some(tags) = tags else {
             return match condition {
+                _ if revision.is_some() => Ok(revision.unwrap_or_default()),
                 Condition::Optional => Ok(Expected::Newest),
                 Condition::Required => Err(ProblemDocument::new(
                     StatusCode::PRECONDITION_REQUIRED,
@@ -123,7 +131,7 @@ impl Call {
         };
         if tags.trim() == "*" {
             // An entry that is not there is told as such.
-            return Ok(Expected::Newest);
+            return Ok(revision.unwrap_or_default());
         }
         let is_tag = |tag: &str| {
             let tag = tag.trim();
@@ -148,7 +156,12 @@ impl Call {
             .filter_map(|tag| tag.trim().strip_prefix('"')?.strip_suffix('"'))
             .map(str::to_owned);
         let current = directory.etag(key);
-        let one = strong.clone().find(|tag| Some(tag) == current.as_ref()).or_else(|| strong.next());
-        Ok(Expected::Entry(one.unwrap_or_default()))
+        let fitting = strong.clone().find(|tag| Some(tag) == current.as_ref());
+        Ok(match (fitting, revision) {
+            // In this revision the entry is what the caller takes it for.
+            (Some(_), Some(revision)) => revision,
+            (Some(tag), None) => Expected::Entry(tag),
+            (None, _) => Expected::Entry(strong.next().unwrap_or_default()),
+        })
     }
 }

@@ -47,7 +47,8 @@ pub(super) fn read_merge(
     let is_as_it_was = |name: &str, value: &Value| {
         // Nobody is listed in Public, and saying so changes nothing.
         let is_ours = OURS.contains(&name) || is_public && matches!(name, "users" | "service_users");
-        is_ours && shown.get(name) == Some(value)
+        // These two change with everything else: whether that is what the caller takes it for, `If-Match` says.
+        matches!(name, "etag" | "member_count") || is_ours && shown.get(name) == Some(value)
     };
     match read(key.kind, body, is_as_it_was) {
         (patch, errors) if errors.is_empty() => Ok(patch),

@@ -88,7 +88,11 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
         Refusal::Denied(_) => Problem::new(403, message),
         // A name that was somebody else's.
         Refusal::Rule { rule: "R9", .. } => Problem::of(ScimType::Uniqueness, message),
-        Refusal::Rule { .. } | Refusal::Uneditable(_) | Refusal::Claimed { .. } => Problem::new(409, message),
+        Refusal::Claimed { .. } => Problem::of(
+            ScimType::Uniqueness,
+            "tokens of a former account of this name would be good for the new one: an Admin has to revoke them first",
+        ),
+        Refusal::Rule { .. } | Refusal::Uneditable(_) => Problem::new(409, message),
         Refusal::NotFound(_) => Problem::new(404, "there is no such resource"),
         Refusal::Exists(_) => Problem::of(ScimType::Uniqueness, message),
         Refusal::Stale { .. } => Problem::new(412, "the resource has changed meanwhile"),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use super::{Event, Last, Look, Task};
-use crate::directory::{Command, DocumentChange, Key};
+use crate::directory::{Command, DocumentChange};
 use crate::engine::{Faults, Text};
 use crate::store::compile::{self, Compiled, Grows, NextError};
 use crate::store::files::{self, Closely, File, Kind, Seen};
@@ -87,10 +87,7 @@ impl Task {
                 waiting.push_front(next);
                 break;
             }
-            let outcome = match self.is_claimed(&next.order.command) {
-                Some(refusal) => Err(Refused::from(refusal)),
-                None => batch.apply(&live, &next.order, &self.settings.options),
-            };
+            let outcome = batch.apply(&live, &next.order, &self.settings.options, &self.settings.claims);
             let is_last = next.order.dry_run;
             taken.push(Taken { waiting: next, outcome });
             if is_last {
@@ -146,17 +143,6 @@ impl Task {
                 }
             }
         }
-    }
-
-    /// Why an account may not come by its id: a token of somebody who had it before would be good again.
-    fn is_claimed(&self, command: &Command) -> Option<Refusal> {
-        let key = match command {
-            Command::Create { key, .. } => key.clone(),
-            Command::Change { key, patch } => Key::new(key.kind, patch.id.as_deref()?),
-            Command::Delete { .. } | Command::Release { .. } => return None,
-        };
-        let tokens = self.settings.claims.of(&key);
-        (key.kind.is_account() && !tokens.is_empty()).then_some(Refusal::Claimed { key, tokens })
     }
 
     /// Keeps orders until the files have been looked at.

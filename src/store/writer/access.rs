@@ -36,7 +36,8 @@ pub(in crate::store) fn compare(before: &Generation, after: &Compiled, differenc
                 break;
             }
             asked += 1;
-            let (old, new) = (level(&before.snapshot, account, store), level(&after.snapshot, account, store));
+            let old = level(&before.snapshot, directories[0], account, store);
+            let new = level(&after.snapshot, directories[1], account, store);
             if old != new {
                 gains |= new > old;
                 loses |= new < old;
@@ -54,8 +55,11 @@ pub(in crate::store) fn compare(before: &Generation, after: &Compiled, differenc
     diff
 }
 
-/// The level that the policies give.
-fn level(snapshot: &Snapshot, account: &Key, store: &Key) -> Option<Permission> {
+/// The level that the policies give. On what is not there nobody has one, whatever a policy says of everything.
+fn level(snapshot: &Snapshot, directory: &Directory, account: &Key, store: &Key) -> Option<Permission> {
+    if !directory.has(store.kind, &store.id) {
+        return None;
+    }
     let may = |action: &str| {
         let principal = (account.kind.entity_type(), account.id.as_str());
         let query = Query::plain(principal, action, (store.kind.entity_type(), &store.id));
@@ -91,15 +95,29 @@ fn accounts(directory: &Directory, difference: &Difference) -> BTreeSet<Key> {
     }
     let changes_grants =
         difference.permission.is_some() || !difference.assigned.is_empty() || !difference.unassigned.is_empty();
-    if key.kind == Kind::Team && key.id == PUBLIC {
+    let everyone = || {
         let of = |kind| directory.ids(kind).take(PAIRS_MAX).map(move |id| Key::new(kind, id));
-        all.extend(of(Kind::User).chain(of(Kind::ServiceUser)));
+        of(Kind::User).chain(of(Kind::ServiceUser))
+    };
+    if key.kind == Kind::Team && key.id == PUBLIC {
+        all.extend(everyone());
     } else if key.kind == Kind::Team && changes_grants {
         all.extend(directory.members_of(&key.id).into_iter().map(|(kind, id)| Key::new(kind, id)));
     } else if matches!(key.kind, Kind::Datastore | Kind::EnrichmentDatastore) {
         for (_, team) in directory.referrers(key.kind, &key.id) {
-            all.extend(directory.members_of(team).into_iter().map(|(kind, id)| Key::new(kind, id)));
+            match team {
+                PUBLIC => all.extend(everyone()),
+                team => all.extend(directory.members_of(team).into_iter().map(|(kind, id)| Key::new(kind, id))),
+            }
         }
+        // Who has a higher role may have what no team was given (R11).
+        let is_higher = |key: &Key| {
+            let account = directory.account(key.kind, &key.id);
+            account.is_some_and(|account| account.role != Role::Member)
+        };
+        let all_accounts = [Kind::User, Kind::ServiceUser].into_iter();
+        let all_accounts = all_accounts.flat_map(|kind| directory.ids(kind).map(move |id| Key::new(kind, id)));
+        all.extend(all_accounts.filter(is_higher).take(PAIRS_MAX));
     }
     all
 }

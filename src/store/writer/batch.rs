@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::difference::{Difference, PUBLIC, What, stores_of};
-use super::{Expected, FileChange, Order, Refusal, edits, questions, rules, told};
+use super::{Claims, Expected, FileChange, Order, Refusal, edits, questions, rules, told};
 use crate::directory::{Assignments, Command, Directory, DocumentChange, Key, Kind, Members, Patch};
 use crate::engine::{Options, Text};
 use crate::store::Generation;
@@ -99,7 +99,9 @@ impl Batch {
         live: &Generation,
         order: &Order,
         options: &Options,
+        claims: &Claims,
     ) -> Result<Applied, Refused> {
+        questions::ask_standing(live, order)?;
         self.is_as_expected(live, order)?;
         rules::check_command(&self.directory, order)?;
         let difference = Difference::of(&self.directory, order)?;
@@ -110,6 +112,7 @@ impl Batch {
         };
         rules::check_difference(&self.directory, order, &difference).map_err(refused)?;
         questions::ask(live, order, &difference).map_err(refused)?;
+        claims.check(&difference).map_err(refused)?;
         let files = match difference.is_empty() {
             true => Vec::new(),
             false => edits::files(&self.directory, &difference).map_err(refused)?,

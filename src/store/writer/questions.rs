@@ -70,6 +70,28 @@ pub(super) fn ask(live: &Generation, order: &Order, difference: &Difference) -> 
     Ok(())
 }
 
+/// Asks once about whoever is deactivated or gone, before anything is made of the order: a large one takes its time.
+///
+/// # Errors
+/// The policies do not let them do anything, as far as that tells.
+pub(super) fn ask_standing(live: &Generation, order: &Order) -> Result<(), Refusal> {
+    let Some(principal) = &order.actor.principal else { return Ok(()) };
+    if live.standing(&principal.0, &principal.1) == Standing::Good {
+        return Ok(());
+    }
+    let question = Question {
+        action: "viewSecurity",
+        resource: PLATFORM,
+        teams: Vec::new(),
+    };
+    let query = Query::plain((&principal.0, &principal.1), question.action, question.resource);
+    let decision = live.snapshot.decide(&query).ok();
+    match decision.as_ref().is_some_and(Decision::is_allowed) {
+        true => Ok(()),
+        false => Err(Refusal::Denied(Box::new(denied(live, principal, &question, decision)))),
+    }
+}
+
 /// `{"teams": [{"type": "Team", "id": …}]}`
 fn context<'d>(question: &Question<'d>) -> Option<Json<'d>> {
     let text = |text: &'d str| Json::String(Cow::Borrowed(text));
