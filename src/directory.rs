@@ -29,7 +29,7 @@ pub use edit::{Change, Edit, Item, Member, Scalar, edit};
 pub use entry::{Account, Assignment, Key, Kind, Permission, Reference, Role, Store, Team};
 pub use fold::fold;
 pub use model::Directory;
-pub use name::{NAME_RULE, NameFault, check_team_name};
+pub use name::{NAME_RULE, NameFault, check_team_name, unseen};
 
 use crate::engine::{Fault, Record, Severity, Text, UnknownParents};
 

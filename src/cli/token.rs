@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::lists::{Colour, NamedRootArgs, Table, shown};
 use super::names::{self, Typed};
+use super::render::shown_json;
 use super::source::Failed;
 use super::{FAILURE, Format, RootArgs, SUCCESS, check, complete, print, print_error, system_user};
 use crate::app::{Settings, World, change_tokens_on_record, read_tokens};
@@ -223,7 +224,7 @@ fn list(args: &ListArgs) -> Result<u8, Failed> {
                 })
             })
             .collect();
-        print(&json!({ "tokens": tokens }).to_string());
+        print(&shown_json(&json!({ "tokens": tokens }).to_string()));
         return Ok(SUCCESS);
     }
     let mut table = Table::new(["name", "principal", "scopes", "created", "expires"]);

@@ -44,13 +44,18 @@ pub fn check_team_name(name: &str) -> Result<(), NameFault> {
     if !(1..=CHARACTERS_MAX).contains(&length) {
         return Err(NameFault::Length(length));
     }
-    if let Some(character) = name.chars().find(|character| is_unseen(*character)) {
+    if let Some(character) = unseen(name) {
         return Err(NameFault::Character(character));
     }
     if name.trim() != name {
         return Err(NameFault::Blank);
     }
     Ok(())
+}
+
+/// The first character of a text that nobody sees, if there is one: a control, or one that turns the order of others.
+pub fn unseen(text: &str) -> Option<char> {
+    text.chars().find(|character| is_unseen(*character))
 }
 
 /// The name that all names share which look like this one. Which picture of a letter is chosen (U+FE0F) makes no other

@@ -137,6 +137,32 @@ async fn a_change_says_what_it_changes() {
     );
     let answer = ana.send("PATCH", marketing, &[MERGE_PATCH, ("if-match", &tag)], shown.text()).await;
     assert_eq!(answer.status, 412, "{}", answer.text());
+    // Where none is wanted, a body is not passed over.
+    let dry = "{\"dry_run\":true}";
+    for (method, path) in [
+        ("POST", path),
+        ("DELETE", marketing),
+        ("DELETE", "/v1/admin/retired-users/x"),
+    ] {
+        let answer = ana.send(method, path, &[JSON, NEWEST], dry).await;
+        assert_eq!(answer.status, 400, "{method} {path}: {}", answer.text());
+    }
+    assert_eq!(ana.send("POST", path, &[JSON], "{}").await.status, 200);
+    // Texts and ids have bounds, and nothing in them that nobody sees.
+    let long = format!("{{\"description\":\"{}\"}}", "x".repeat(20_000));
+    assert_eq!(ana.send("PATCH", marketing, &[MERGE_PATCH, NEWEST], &long).await.status, 422);
+    for id in [".", "..", "ledger\u{200b}", "\u{202e}regdel", " ledger"] {
+        let body = serde_json::json!({ "id": id }).to_string();
+        for path in ["/v1/admin/datastores", "/v1/admin/service-users"] {
+            assert_eq!(ana.send("POST", path, &[JSON], &body).await.status, 422, "{id:?}");
+        }
+    }
+    let answer = ana.send("PUT", marketing, &[JSON], "{}").await;
+    assert!(
+        answer.status == 405 && answer.json()["instance"].is_string(),
+        "{}",
+        answer.text()
+    );
     // A body has a few mistakes told, whatever their number.
     let wrong: BTreeMap<String, u8> = (0..10_000).map(|number| (format!("wrong-{number}"), 1)).collect();
     let wrong = serde_json::to_string(&wrong).expect("JSON");

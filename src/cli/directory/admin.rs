@@ -101,6 +101,7 @@ impl Admin {
     /// Has a command carried out.
     pub(super) fn order(&mut self, command: &Command, manner: &Manner) -> Result<Outcome, Failed> {
         let mut headers = Vec::new();
+        let mut etag = None;
         let (method, mut path, body) = match command {
             Command::Create { key, entry } => {
                 let mut body = self.merge(entry, None)?;
@@ -112,7 +113,8 @@ impl Admin {
                     return Err(Failed::Other(format!("no {} `{}`", key.kind.word(), key.id)));
                 };
                 // The lists in the change are made from what was read, so it must still be so.
-                if let Some(etag) = entry["etag"].as_str() {
+                etag = entry["etag"].as_str().map(str::to_owned);
+                if let Some(etag) = &etag {
                     headers.push(("if-match", format!("\"{etag}\"")));
                 }
                 let body = self.merge(patch, Some(&entry))?;
@@ -144,15 +146,21 @@ impl Admin {
         Ok(if manner.dry_run {
             dry(&told)
         } else {
-            self.done(before.as_deref(), told)
+            let is_same = match (&etag, told["etag"].as_str()) {
+                (Some(before), Some(now)) => before == now,
+                (None, Some(_)) => false,
+                _ => before == self.revision,
+            };
+            self.done(!is_same, told)
         })
     }
 
-    /// What a change did, as far as its answer tells.
-    fn done(&self, before: Option<&str>, entry: Value) -> Outcome {
+    /// What a change did, as far as its answer tells: of an entry that is shown, by its ETag, since others change the
+    /// revision as well.
+    fn done(&self, changed: bool, entry: Value) -> Outcome {
         let revision = self.revision.clone().unwrap_or_default();
         Outcome {
-            changed: before != Some(revision.as_str()),
+            changed,
             revision,
             before: None,
             after: (!entry.is_null()).then_some(entry),

@@ -9,8 +9,9 @@ use super::place::{Manner, Place, Purpose};
 use super::{ChangeArgs, CreateAccountArgs, CreateTeamArgs, EditTeamArgs, confirm, typed};
 use crate::cli::lists::{colour, shown};
 use crate::cli::names::{self, Typed};
+use crate::cli::render::shown_json;
 use crate::cli::source::Failed;
-use crate::cli::{Format, SUCCESS, print, print_error};
+use crate::cli::{Format, SUCCESS, print, print_drawn};
 use crate::directory::{Assignments, Command, Key, Kind, Members, Patch, Role};
 
 /// A change on its way.
@@ -290,7 +291,7 @@ impl<'a> Changing<'a> {
 
     fn ask(&self, preview: &Outcome, reason: &str) -> Result<(), Failed> {
         if std::io::stderr().is_terminal() && self.args.format == Format::Text {
-            print_error(preview.preview(colour()).trim_end());
+            print_drawn(preview.preview(colour()).trim_end());
         }
         confirm::ask(reason)
     }
@@ -298,7 +299,7 @@ impl<'a> Changing<'a> {
     fn tell(&self, key: &Key, outcome: &Outcome, done: &str) {
         let dry_run = self.args.dry_run;
         if self.args.format == Format::Json {
-            return print(&outcome.to_json(dry_run).to_string());
+            return print(&shown_json(&outcome.to_json(dry_run).to_string()));
         }
         let entry = shown(&key.to_string());
         match (outcome.changed, dry_run) {

@@ -182,7 +182,7 @@ impl Access {
             count => format!("{count} accounts {more}"),
         };
         match (self.gaining, self.losing) {
-            (0, 0) => "nobody's access changes".to_owned(),
+            (0, 0) => "nobody's role, and nobody's Read or Write on a datastore changes".to_owned(),
             (gaining, 0) => format!("{} access", accounts(gaining, "gains", "gain")),
             (0, losing) => format!("{} access", accounts(losing, "loses", "lose")),
             (gaining, losing) => format!(

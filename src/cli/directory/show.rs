@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::PlaceArgs;
 use super::place::{Place, Purpose};
 use crate::cli::lists::{Table, Tone, colour, shown};
+use crate::cli::render::shown_json;
 use crate::cli::source::Failed;
 use crate::cli::{DENY, Format, SUCCESS, print};
 use crate::directory::{Key, Kind, Role, fold};
@@ -49,7 +50,9 @@ pub(super) fn list(kind: Kind, args: &PlaceArgs, wanted: &Wanted<'_>, format: Fo
     entries.retain(|entry| wanted.takes(entry));
     let code = if entries.is_empty() { DENY } else { SUCCESS };
     if format == Format::Json {
-        print(&json!({ kind.key(): entries, "revision": place.revision() }).to_string());
+        print(&shown_json(
+            &json!({ kind.key(): entries, "revision": place.revision() }).to_string(),
+        ));
         return Ok(code);
     }
     if entries.is_empty() {
@@ -120,7 +123,7 @@ pub(super) fn one(kind: Kind, id: &str, args: &PlaceArgs, format: Format) -> Res
     let mut place = Place::open(args, Purpose::Read)?;
     let entry = place.get(&Key::new(kind, id))?;
     if format == Format::Json {
-        print(&entry.to_string());
+        print(&shown_json(&entry.to_string()));
         return Ok(SUCCESS);
     }
     let colour = colour();

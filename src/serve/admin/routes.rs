@@ -126,7 +126,9 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
 async fn not_allowed(request: Request) -> Response {
     let detail = format!("the method {} is not supported here", request.method());
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    ProblemDocument::new(status, "method", "there is no such method here", detail).into_response()
+    let mut problem = ProblemDocument::new(status, "method", "there is no such method here", detail);
+    problem.of_request(request.extensions().get::<RequestId>().map(|id| id.0.as_str()));
+    problem.into_response()
 }
 
 async fn handle(admin: Arc<Admin>, does: Does, request: Request) -> Response {
@@ -167,6 +169,11 @@ async fn answer(admin: &Admin, does: Does, request: Request) -> Result<Response,
         ids,
         body,
     };
+    let wants_body = matches!(does, Does::Create(_) | Does::Merge(_) | Does::Assign(_));
+    if !wants_body && !matches!(call.body.trim_ascii(), b"" | b"{}") {
+        let message = "this request says everything in its path and query: a body would be passed over";
+        return Err(ProblemDocument::bad_request(message));
+    }
     match does {
         Does::List(kind) => list::list(admin, &call, kind).await,
         Does::Show(kind) => list::show(admin, &call, kind),

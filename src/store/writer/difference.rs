@@ -6,11 +6,15 @@ use serde_json::Value as Json;
 
 use super::{Channel, Order, Refusal};
 use crate::directory::{
-    Account, Assignment, Assignments, Command, Directory, Key, Kind, Members, Patch, Permission, Role, Team,
+    Account, Assignment, Assignments, Command, Directory, Key, Kind, Members, Patch, Permission, Role, Team, unseen,
 };
 
 /// The built-in team that everyone is in.
 pub(super) const PUBLIC: &str = "Public";
+
+/// Bytes of a name that a command gives, and of a description: they are shown in lists, and each answer has them whole.
+const NAME_BYTES_MAX: usize = 4 << 10;
+const DESCRIPTION_BYTES_MAX: usize = 16 << 10;
 
 /// The longest id of a new entry, in bytes.
 const ID_BYTES_MAX: usize = 1024;
@@ -148,7 +152,7 @@ struct Differ<'d> {
 
 impl Differ<'_> {
     fn create(&self, key: &Key, entry: &Patch) -> Result<Difference, Refusal> {
-        id_can_be(&key.id)?;
+        id_can_be(key.kind, &key.id)?;
         if self.has(key) {
             return Err(Refusal::Exists(key.clone()));
         }
@@ -179,7 +183,7 @@ impl Differ<'_> {
         fits(key.kind, patch)?;
         let mut difference = Difference::new(What::Change, key.clone());
         if let Some(id) = patch.id.as_ref().filter(|id| **id != key.id) {
-            id_can_be(id)?;
+            id_can_be(key.kind, id)?;
             let taken = Key::new(key.kind, id.as_str());
             if self.has(&taken) {
                 return Err(Refusal::Exists(taken));
@@ -349,6 +353,15 @@ fn fits(kind: Kind, patch: &Patch) -> Result<(), Refusal> {
             return Err(invalid(field, format!("a {} has no `{field}`", kind.word())));
         }
     }
+    let long = |text: &Option<String>, max: usize| text.as_ref().is_some_and(|text| text.len() > max);
+    for (field, text, max) in [
+        ("name", &patch.name, NAME_BYTES_MAX),
+        ("description", &patch.description, DESCRIPTION_BYTES_MAX),
+    ] {
+        if long(text, max) {
+            return Err(invalid(field, format!("it has more than {max} bytes")));
+        }
+    }
     match &patch.scim {
         Some(Some(scim)) if !scim["id"].is_string() => {
             Err(invalid("scim", "it is an object with an `id` that is a text".to_owned()))
@@ -379,11 +392,18 @@ fn members(
 }
 
 /// Whether a new entry can have this id. Those of older entries may be anything that is not empty.
-fn id_can_be(id: &str) -> Result<(), Refusal> {
+fn id_can_be(kind: Kind, id: &str) -> Result<(), Refusal> {
     let message = match id {
         "" => "an id is not empty".to_owned(),
         id if id.len() > ID_BYTES_MAX => format!("an id has at most {ID_BYTES_MAX} bytes"),
-        id if id.chars().any(char::is_control) => "an id has no control characters".to_owned(),
+        // What is served by path stands in paths.
+        "." | ".." => "an id is not `.` or `..`".to_owned(),
+        // Of teams that is a rule of their names (R23).
+        id if kind != Kind::Team
+            && let Some(character) = unseen(id) =>
+        {
+            format!("an id has no U+{:04X} in it, which nobody sees", character as u32)
+        }
         id if id.trim() != id => "an id neither begins nor ends with a space".to_owned(),
         _ => return Ok(()),
     };
