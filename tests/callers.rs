@@ -16,7 +16,7 @@ use gatepost::callers::{Principal, Scope};
 use gatepost::serve;
 
 use crate::admin::world::{World, managed, token};
-use crate::support::{Answer, Client, EVALUATION, PATIENCE, Root, Sidecar, gatepost, question, settings};
+use crate::support::{Answer, Client, EVALUATION, PATIENCE, Process, Root, Sidecar, gatepost, question, settings};
 
 const ANA: (&str, &str) = ("User", "ana@example.com");
 
@@ -722,4 +722,54 @@ async fn no_token_comes_into_a_log_or_an_audit_trail() {
         let tokens: serde_json::Value = serde_json::from_str(&root.read(TOKENS_FILE)).expect("JSON");
         assert!(!text.contains(tokens["tokens"][0]["sha256"].as_str().expect("a hash")));
     }
+}
+
+#[test]
+fn questions_from_the_command_line_bring_their_token() {
+    let root = Root::bundled();
+    let good = token(root.path(), "asks", ANA, &[Scope::Decide, Scope::Search, Scope::Explain]);
+    let required = ["--set", "callers.required=true", "--set", "explain.enabled=true"];
+    let sidecar = Process::serve(root.path(), &required);
+    let url = format!("http://{}", sidecar.address);
+    let who = ["who-can", "read", "datastore:ledger", "--type", "user"];
+    let why = [
+        "explain",
+        "--principal",
+        "user:ana@example.com",
+        "--action",
+        "read",
+        "--resource",
+        "datastore:ledger",
+    ];
+    root.write(
+        "requests.jsonl",
+        &format!(
+            "{}\n",
+            question(("user", "ana@example.com"), "viewDatastore", ("datastore", "ledger"))
+        ),
+    );
+    let requests = format!("{}/requests.jsonl", root.path().display());
+    let load = ["bench", "--requests", &requests, "--connections", "1", "--seconds", "1"];
+    for command in [&who[..], &why, &load] {
+        let run = |token: Option<&str>| {
+            let mut process = gatepost();
+            process.args(command).args(["--url", &url]).current_dir(root.path());
+            token.map(|token| process.env("GATEPOST_TOKEN", token));
+            process.output().expect("the binary")
+        };
+        let refused = run(None);
+        assert_ne!(refused.status.code(), Some(0), "{command:?}");
+        let done = run(Some(&good));
+        assert_eq!(
+            done.status.code(),
+            Some(0),
+            "{command:?}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+    let refused = gatepost().args(who).args(["--url", &url]).output().expect("the binary");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("GATEPOST_TOKEN"),
+        "{refused:?}"
+    );
 }

@@ -13,6 +13,9 @@ use tokio::task::AbortHandle;
 
 use crate::serve::Address;
 
+/// The variable that has the token for a sidecar which wants one.
+pub(super) const TOKEN: &str = "GATEPOST_TOKEN";
+
 /// For one answer to a `GET`.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
@@ -44,6 +47,8 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 pub(super) struct Line {
     sender: SendRequest<Full<Bytes>>,
     host: String,
+    /// What questions bring, as a header.
+    token: Option<String>,
     driver: AbortHandle,
 }
 
@@ -77,7 +82,13 @@ impl Line {
         let connected = http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = connected.map_err(|error| error.to_string())?;
         let driver = tokio::spawn(connection).abort_handle();
-        Ok(Self { sender, host, driver })
+        let token = std::env::var(TOKEN).ok().map(|token| token.trim().to_owned());
+        Ok(Self {
+            sender,
+            host,
+            token: token.filter(|token| !token.is_empty()).map(|token| format!("Bearer {token}")),
+            driver,
+        })
     }
 
     pub(super) async fn get(&mut self, path: &str) -> Result<Response<Bytes>, String> {
@@ -89,11 +100,14 @@ impl Line {
     }
 
     pub(super) async fn post(&mut self, path: &str, body: Bytes) -> Result<Response<Bytes>, String> {
-        let request = Request::post(path)
+        let mut request = Request::post(path)
             .header(header::HOST, &self.host)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(Full::new(body));
-        self.send(request.map_err(|error| error.to_string())?).await
+            .header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, token);
+        }
+        let request = request.body(Full::new(body)).map_err(|error| error.to_string());
+        self.send(request?).await
     }
 
     /// A request of any kind, and its answer within its time.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::line::Line;
+use super::line::{Line, TOKEN};
 use super::source::Searched;
 use crate::engine::{Entity, Query, Sought};
 use crate::serve::{Address, ExplainDocument};
@@ -166,6 +166,9 @@ impl Sidecar {
             post(address, line, path, body).await
         });
         let answer = answer.map_err(|why| format!("cannot ask {address}: {why}; is a sidecar listening there?"))?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            return Err(format!("{address} wants a token: put a good one into {TOKEN}"));
+        }
         let told = answer.headers().get("gatepost-revision").and_then(|value| value.to_str().ok());
         match (&self.revision, told) {
             (Some(known), Some(told)) if known != told => Err(format!(

@@ -12,14 +12,11 @@ use tokio::runtime::Runtime;
 use super::PlaceArgs;
 use super::outcome::{self, Access, Outcome};
 use super::place::Manner;
-use crate::cli::line::{self, Line};
+use crate::cli::line::{self, Line, TOKEN};
 use crate::cli::print_error;
 use crate::cli::source::Failed;
 use crate::directory::{Assignments, Command, Key, Kind, Members, Patch, Permission, Role};
 use crate::serve::Address;
-
-/// The variable that has the token, where no file is named.
-const TOKEN: &str = "GATEPOST_TOKEN";
 
 /// Writing for the group, and anything for everybody else.
 const OTHERS: u32 = 0o027;
