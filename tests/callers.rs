@@ -1,10 +1,9 @@
 //! Callers: tokens over HTTP, and `gatepost token` by the binary.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +15,9 @@ use gatepost::callers::{Principal, Scope};
 use gatepost::serve;
 
 use crate::admin::world::{World, managed, token};
-use crate::support::{Answer, Client, EVALUATION, PATIENCE, Process, Root, Sidecar, gatepost, question, settings};
+use crate::support::{
+    Answer, Client, EVALUATION, PATIENCE, Process, Root, Sidecar, Traced, gatepost, question, settings,
+};
 
 const ANA: (&str, &str) = ("User", "ana@example.com");
 
@@ -673,32 +674,8 @@ async fn no_token_comes_into_a_log_or_an_audit_trail() {
     let good = token(root.path(), "canary", ANA, &Scope::ALL);
     let wrong = good.replace("gatepost_", "gatepost_w");
     let log = fs::File::create(root.path().join("log.txt")).expect("a log");
-    let mut child = gatepost()
-        .arg("serve")
-        .arg(root.path())
-        .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--set",
-            "admin.listen=127.0.0.1:0",
-            "--log",
-            "trace",
-        ])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .expect("a process");
-    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let mut greeting = String::new();
-    let address = loop {
-        let line = lines.next().expect("it ended without a greeting").expect("a line");
-        greeting.push_str(&line);
-        if let Some((_, address)) = line.split_once("with a token, on ") {
-            break address.trim().parse().expect("an address");
-        }
-    };
-    let mut client = Client::connect(address).await;
+    let sidecar = Traced::serve(root.path(), log);
+    let mut client = Client::connect(sidecar.admin).await;
     let header = |token: &str| format!("Bearer {token}");
     for authorization in [header(&good), header(&wrong), good.clone(), format!("Basic {good}")] {
         get(&mut client, "/v1/admin/users", &[&authorization]).await;
@@ -710,9 +687,7 @@ async fn no_token_comes_into_a_log_or_an_audit_trail() {
     assert_eq!(client.send("POST", path, &headers, b"").await.status, 200);
     let path = "/v1/admin/users/ana@example.com/deactivate?dry_run=no";
     assert_eq!(client.send("POST", path, &headers, b"").await.status, 400);
-    let killed = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-    assert!(killed.expect("kill").success());
-    child.wait().expect("an end");
+    let greeting = sidecar.end();
     let (log, trail) = (root.read("log.txt"), root.read("audit/directory.jsonl"));
     assert!(log.contains("stopping"), "{log}");
     assert!(trail.contains("\"canary\""), "{trail}");

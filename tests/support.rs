@@ -371,6 +371,63 @@ impl Process {
     }
 }
 
+/// A sidecar in a process of its own with an admin listener, of which all is kept that it says: its log at its most
+/// talkative is in a file.
+pub struct Traced {
+    child: Child,
+    /// Of the admin listener.
+    pub admin: SocketAddr,
+    printed: String,
+    rest: std::thread::JoinHandle<String>,
+}
+
+impl Traced {
+    /// Starts it, and waits until it greets.
+    pub fn serve(root: &Path, log: fs::File) -> Self {
+        let listen = [
+            "--listen",
+            "127.0.0.1:0",
+            "--set",
+            "admin.listen=127.0.0.1:0",
+            "--log",
+            "trace",
+        ];
+        let mut child = gatepost()
+            .arg("serve")
+            .arg(root)
+            .args(listen)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("a process");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let mut printed = String::new();
+        let admin = loop {
+            let line = lines.next().expect("it ended without a greeting").expect("a line");
+            printed.push_str(&line);
+            if let Some((_, address)) = line.split_once("with a token, on ") {
+                break address.trim().parse().expect("an address");
+            }
+        };
+        let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<String>());
+        Self {
+            child,
+            admin,
+            printed,
+            rest,
+        }
+    }
+
+    /// Ends it as a service manager does. Says what it has printed.
+    pub fn end(mut self) -> String {
+        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(killed.expect("kill").success());
+        self.child.wait().expect("an end");
+        self.printed + &self.rest.join().expect("the rest of its output")
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself.

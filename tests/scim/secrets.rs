@@ -1,15 +1,13 @@
 //! Passwords and tokens that identity providers send stand nowhere afterwards: no log, no audit trail, no file, no answer.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 
 use gatepost::callers::Scope;
 use serde_json::{Value, json};
 
 use super::sync::{Provider, text_below};
 use crate::admin::world::token;
-use crate::support::{Client, Root, gatepost};
+use crate::support::{Client, Root, Traced};
 
 /// What stands in no password by chance.
 const CANARY: &str = "canary-3b1f9a";
@@ -133,34 +131,9 @@ async fn no_password_and_no_token_stands_anywhere_afterwards() {
     let other = token(root.path(), "others", account, &[Scope::Admin]);
     let wrong = good.replace("gatepost_", "gatepost_w");
     let log = File::create(outside.path().join("log.txt")).expect("a log");
-    let mut child = gatepost()
-        .arg("serve")
-        .arg(root.path())
-        .args([
-            "--listen",
-            "127.0.0.1:0",
-            "--set",
-            "admin.listen=127.0.0.1:0",
-            "--log",
-            "trace",
-        ])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .spawn()
-        .expect("a process");
-    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let mut printed = String::new();
-    let address = loop {
-        let line = lines.next().expect("it ended without a greeting").expect("a line");
-        printed.push_str(&line);
-        if let Some((_, address)) = line.split_once("with a token, on ") {
-            break address.trim().parse().expect("an address");
-        }
-    };
-    let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<String>());
+    let sidecar = Traced::serve(root.path(), log);
     let provider = &mut Provider {
-        client: Client::connect(address).await,
+        client: Client::connect(sidecar.admin).await,
         token: good.clone(),
     };
     let user = provider.user("a@example.com").await;
@@ -188,10 +161,7 @@ async fn no_password_and_no_token_stands_anywhere_afterwards() {
     ] {
         provider.patch(&format!("/Users/{user}"), json!([operation])).await;
     }
-    let killed = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-    assert!(killed.expect("kill").success());
-    child.wait().expect("an end");
-    printed.push_str(&rest.join().expect("the rest of its output"));
+    let printed = sidecar.end();
     let log = outside.read("log.txt");
     let written = text_below(root.path());
     // What is looked through is there: the end of the log, the audit trail with the changes, the entry.
