@@ -190,6 +190,8 @@ struct Task {
     backlog: VecDeque<Event>,
     /// Orders that wait for the next look, since somebody has changed files that they touch.
     held: VecDeque<Box<Waiting>>,
+    /// Whether a look comes as soon as it is quiet.
+    is_waiting: bool,
     /// The lock on the files, where an order is to be tried again before anybody else writes.
     lock: Option<Lock>,
     /// What the writer leaves behind, for the watch.
@@ -231,6 +233,7 @@ impl Task {
             looked: Instant::now(),
             backlog: VecDeque::new(),
             held: VecDeque::new(),
+            is_waiting: false,
             lock: None,
             own: left,
             settings,
@@ -266,6 +269,7 @@ impl Task {
                 let _ = catch_unwind(AssertUnwindSafe(|| self.refuse(faults)));
             }
             self.looked = Instant::now();
+            self.is_waiting = false;
             let held = self.held.drain(..).rev().map(Event::Order);
             held.for_each(|order| self.backlog.push_front(order));
             look = match self.wait() {
@@ -318,6 +322,13 @@ impl Task {
 
     /// Waits until nobody has touched the files for a while. Orders do not wait for that, and do not make it longer.
     fn wait_for_quiet(&mut self) -> Option<Look> {
+        self.is_waiting = true;
+        let look = self.quiet();
+        self.is_waiting = false;
+        look
+    }
+
+    fn quiet(&mut self) -> Option<Look> {
         let since = Instant::now();
         let mut touched = since;
         while since.elapsed() < self.settings.quiet_max {
@@ -345,6 +356,7 @@ impl Task {
         if catch_unwind(AssertUnwindSafe(|| self.orders(order))).is_err() {
             error!("an order broke off: this is a mistake in gatepost; the files are looked at again");
             self.last = Last::Unknown;
+            self.lock = None;
             self.backlog.push_back(Event::Reload);
         }
     }

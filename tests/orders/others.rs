@@ -85,6 +85,29 @@ fn a_flow_of_orders_holds_nobodys_change_back() {
 }
 
 #[test]
+fn orders_on_a_file_that_somebody_has_changed_do_not_hold_it_back_either() {
+    let world = World::on(Root::bundled(), |settings| settings.quiet_max = Duration::from_secs(3600));
+    let teams = world.root.read("entities/teams.yaml");
+    let by_hand = "  by-hand:\n    permission: read\n";
+    world.root.write("entities/teams.yaml", &format!("{teams}{by_hand}"));
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        // Each comes from somebody else, as those before it wait until the files are quiet.
+        for number in 0.. {
+            let world = &world;
+            let order = change(Kind::Team, "sales", described(&number.to_string()));
+            scope.spawn(move || world.admin(order).expect("done"));
+            thread::sleep(Duration::from_millis(50));
+            if world.directory().team("by-hand").is_some() {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "not within half a minute");
+        }
+    });
+    world.check_files();
+}
+
+#[test]
 fn files_are_looked_at_while_another_process_writes() {
     let world = World::new();
     world.admin(create(Kind::Team, "first", Patch::default())).expect("done");

@@ -148,7 +148,10 @@ impl Task {
     /// Keeps orders until the files have been looked at.
     fn hold(&mut self, orders: Vec<Waiting>) {
         self.held.extend(orders.into_iter().map(Box::new));
-        self.backlog.push_front(Event::Hint);
+        // Where a look is waited for already, one more order is no reason to wait longer.
+        if !self.is_waiting {
+            self.backlog.push_front(Event::Hint);
+        }
     }
 
     /// Those of some orders that are tried again; the others are refused.
