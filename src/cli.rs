@@ -418,15 +418,20 @@ static IS_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints to standard output; a reader that has gone is no failure of ours, and a full disk is.
 fn print(text: &str) {
-    use std::io::{ErrorKind, Write};
-    let mut output = std::io::stdout().lock();
-    let written = writeln!(output, "{text}").and_then(|()| output.flush());
-    if let Err(error) = written
+    use std::io::ErrorKind;
+    if let Err(error) = hand_over(text)
         && error.kind() != ErrorKind::BrokenPipe
         && !IS_LOST.swap(true, Ordering::Relaxed)
     {
         print_error(&format!("cannot write to standard output: {error}"));
     }
+}
+
+/// Writes a line to standard output, and says whether it has come out.
+fn hand_over(text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{text}").and_then(|()| output.flush())
 }
 
 /// Prints to standard error what somebody else's words may stand in: nothing in it moves the cursor.

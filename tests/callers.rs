@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -655,6 +655,42 @@ fn what_is_done_to_tokens_is_on_record_without_the_token() {
         app::read_tokens(&root.path().join(TOKENS_FILE)).expect("tokens").tokens().count(),
         0
     );
+}
+
+#[test]
+fn a_token_that_nobody_gets_to_see_is_revoked_again() {
+    let root = Root::bundled();
+    let create = |name: &str, output: Stdio| {
+        let mut command = gatepost();
+        command.args([
+            "token",
+            "create",
+            name,
+            "--principal",
+            "user:ana@example.com",
+            "--scope",
+            "admin",
+        ]);
+        command.current_dir(root.path()).stdout(output).output().expect("the binary")
+    };
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("the device that is always full");
+    for (name, output) in [("full", full.into()), ("closed", writer.into())] {
+        let made = create(name, output);
+        let told = String::from_utf8_lossy(&made.stderr);
+        assert_eq!(made.status.code(), Some(1), "{told}");
+        assert!(told.contains("revoked again"), "{told}");
+    }
+    let path = root.path().join(TOKENS_FILE);
+    assert_eq!(app::read_tokens(&path).expect("tokens").tokens().count(), 0);
+    let trail = root.read("audit/directory.jsonl");
+    assert_eq!(trail.matches("create-token").count(), 2, "{trail}");
+    assert_eq!(trail.matches("revoke-token").count(), 2, "{trail}");
+    assert_eq!(create("full", Stdio::null()).status.code(), Some(0), "its name is free");
 }
 
 #[test]

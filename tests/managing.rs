@@ -143,29 +143,41 @@ fn what_cannot_be_is_told_with_its_exit_code() {
     let root = Root::bundled();
     done(&root, &["user", "deactivate", "theo@example.com"]);
     let people = root.read("entities/people.yaml");
-    for (arguments, code, words) in [
-        ("user role ana@example.com Member", 3, "R10"),
-        ("user deactivate bo@example.com --as user:dev@example.com", 3, "viewAccount"),
-        ("user deactivate emi@example.com --as user:dev@example.com", 3, "R3"),
-        ("user role ana@example.com Member --as user:ana@example.com", 3, "R4"),
-        ("user deactivate emi@example.com --as dev", 2, "has no type"),
-        ("user deactivate emy@example.com", 1, "did you mean `emi@example.com`"),
-        ("user join emi@example.com finanze", 1, "did you mean `finance`"),
-        ("team add-member finance nightly", 1, "no user `nightly`"),
-        ("team assign finance ledger=much", 2, "`read` or `write`"),
-        ("team delete Public", 3, "R20"),
-        ("team add-member Public emi@example.com", 3, "R20"),
-        ("user create ana@example.com", 1, "already"),
-        ("user role ana@example.com Owner", 2, "Admin"),
-        ("user edit ana@example.com", 2, "required"),
-        ("user deactivate emi@example.com --if-revision 00", 1, "changed meanwhile"),
-        ("user list --url http://127.0.0.1:1", 2, "GATEPOST_TOKEN"),
-        ("user list --contains nobody", 3, ""),
+    let mut lines = 1;
+    for (arguments, code, words, is_on_record) in [
+        ("user role ana@example.com Member", 3, "R10", true),
+        (
+            "user deactivate bo@example.com --as user:dev@example.com",
+            3,
+            "viewAccount",
+            true,
+        ),
+        ("user deactivate emi@example.com --as user:dev@example.com", 3, "R3", true),
+        ("user role ana@example.com Member --as user:ana@example.com", 3, "R4", true),
+        ("user deactivate emi@example.com --as dev", 2, "has no type", false),
+        ("user deactivate emy@example.com", 1, "did you mean `emi@example.com`", false),
+        ("user join emi@example.com finanze", 1, "did you mean `finance`", false),
+        ("team add-member finance nightly", 1, "no user `nightly`", false),
+        ("team assign finance ledger=much", 2, "`read` or `write`", false),
+        ("team delete Public", 3, "R20", true),
+        ("team add-member Public emi@example.com", 3, "R20", true),
+        ("user create ana@example.com", 1, "already", true),
+        ("user role ana@example.com Owner", 2, "Admin", false),
+        ("user edit ana@example.com", 2, "required", false),
+        ("user deactivate emi@example.com --if-revision 00", 1, "changed meanwhile", true),
+        ("user list --url http://127.0.0.1:1", 2, "GATEPOST_TOKEN", false),
+        ("user list --contains nobody", 3, "", false),
     ] {
         let output = run(&root, &arguments.split(' ').collect::<Vec<_>>());
         let told = out(&output) + &err(&output);
         assert_eq!(output.status.code(), Some(code), "{arguments}: {told}");
         assert!(told.contains(words), "{arguments}: {told}");
+        // What comes to be a command is on record, once; what is mistyped is none.
+        lines += usize::from(is_on_record);
+        let trail = root.read("audit/directory.jsonl");
+        assert_eq!(trail.lines().count(), lines, "{arguments}: {trail}");
+        let last = trail.lines().last().unwrap_or_default();
+        assert!(!is_on_record || last.contains(r#""outcome":"refused""#), "{arguments}: {last}");
     }
     assert_eq!(root.read("entities/people.yaml"), people);
     let place = Root::empty();

@@ -43,6 +43,9 @@ pub enum TokensError {
     /// It says what cannot be.
     #[error("refusing the tokens in `{0}`: {1}")]
     Content(PathBuf, TokenError),
+    /// What is to be added has no room.
+    #[error("the tokens in `{0}` would have more than {BYTES_MAX} bytes: revoke some that nobody uses")]
+    Full(PathBuf),
     /// The file is good, and what is to be changed in it cannot be.
     #[error(transparent)]
     Change(TokenError),
@@ -226,6 +229,11 @@ pub fn change_tokens_on_record<T>(
     let before = read_tokens(path)?;
     let mut callers = before.clone();
     let made = change(&mut callers).map_err(TokensError::Change)?;
+    let text = callers.to_text();
+    // What would not be read again is not written; taking some away is always a step to where it can be read.
+    if text.len() as u64 > BYTES_MAX && callers.tokens().count() > before.tokens().count() {
+        return Err(TokensError::Full(path.to_owned()));
+    }
     record(&before, &callers).map_err(TokensError::Record)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = directory.join(format!(".{name}.{}", std::process::id()));
@@ -237,7 +245,7 @@ pub fn change_tokens_on_record<T>(
         .open(&fresh)
         .and_then(|mut file| {
             give(&file, path, directory)?;
-            file.write_all(callers.to_text().as_bytes())?;
+            file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&fresh, path)?;
             File::open(directory)?.sync_all()
@@ -347,6 +355,28 @@ mod tests {
             }
         });
         assert_eq!(read_tokens(&path).expect("tokens").tokens().count(), 10);
+    }
+
+    #[test]
+    fn more_tokens_than_would_be_read_again_are_not_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(TOKENS_FILE);
+        let create = |name: &str| {
+            let principal = Principal {
+                entity_type: "User".to_owned(),
+                id: "u".repeat(1_300_000),
+            };
+            change_tokens(&path, |callers: &mut Callers| {
+                callers.create(name, principal, &[Scope::Admin], Utc::now(), None).map(drop)
+            })
+        };
+        for name in ["one", "two", "three"] {
+            create(name).expect("room");
+        }
+        assert!(matches!(create("four"), Err(TokensError::Full(_))));
+        assert_eq!(read_tokens(&path).expect("what is written can be read").tokens().count(), 3);
+        assert!(change_tokens(&path, |callers| Ok(callers.revoke("one"))).expect("room is made"));
+        create("four").expect("room");
     }
 
     #[test]

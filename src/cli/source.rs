@@ -31,6 +31,8 @@ pub(super) enum Failed {
     Files(Faults),
     /// A policy or a rule of the access model refuses.
     Refused(String),
+    /// A command is turned down for what it says: as long as nothing changes it would be again.
+    TurnedDown(Box<Self>),
     /// Anything else.
     Other(String),
 }
@@ -54,6 +56,7 @@ impl Failed {
                 print_error(message);
                 DENY
             }
+            Self::TurnedDown(why) => why.tell(),
             Self::Other(message) => {
                 print_error(message);
                 FAILURE

@@ -1,7 +1,7 @@
 //! `gatepost token`: tokens for those who change things, or who have to show who they are.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::builder::PossibleValue;
@@ -13,8 +13,8 @@ use super::lists::{Colour, NamedRootArgs, Table, shown};
 use super::names::{self, Typed};
 use super::render::shown_json;
 use super::source::Failed;
-use super::{FAILURE, Format, RootArgs, SUCCESS, check, complete, print, print_error, system_user};
-use crate::app::{Settings, World, change_tokens_on_record, read_tokens};
+use super::{FAILURE, Format, RootArgs, SUCCESS, check, complete, hand_over, print, print_error, system_user};
+use crate::app::{Settings, TokensError, World, change_tokens_on_record, read_tokens};
 use crate::callers::{Callers, Principal, Scope, Token};
 use crate::store::{TokenChange, TokenLine, record_token};
 
@@ -161,19 +161,34 @@ fn create(args: &CreateArgs) -> Result<u8, Failed> {
         record(&args.root.root(), &settings, TokenChange::Create, &args.name, after)
     })
     .map_err(|error| Failed::Other(error.to_string()))?;
-    match args.format {
-        Format::Json => print(
-            &json!({ "name": args.name, "token": secret.reveal(), "expires": expires.map(time), "file": path })
-                .to_string(),
-        ),
-        Format::Text => {
-            print(secret.reveal());
-            if io::stdout().is_terminal() {
-                print_error("this is the only time that it is shown: keep it where secrets are kept");
-            }
+    let told = match args.format {
+        Format::Json => {
+            json!({ "name": args.name, "token": secret.reveal(), "expires": expires.map(time), "file": path })
+                .to_string()
         }
+        Format::Text => secret.reveal().to_owned(),
+    };
+    if let Err(error) = hand_over(&told) {
+        // Nobody has it, and it would be good: the next try finds its name free.
+        let taken_back = take_away(&args.root.root(), &settings, &path, &args.name);
+        let state = match taken_back {
+            Ok(_) => "the token is revoked again".to_owned(),
+            Err(error) => format!("the token is live, and could not be revoked: {error}"),
+        };
+        return Err(Failed::Other(format!("cannot write to standard output: {error}; {state}")));
+    }
+    if args.format == Format::Text && io::stdout().is_terminal() {
+        print_error("this is the only time that it is shown: keep it where secrets are kept");
     }
     Ok(SUCCESS)
+}
+
+/// Revokes a token by its name, on record, and says whether there was one.
+fn take_away(root: &RootArgs, settings: &Settings, path: &Path, name: &str) -> Result<bool, TokensError> {
+    let change = |callers: &mut Callers| Ok(callers.revoke(name));
+    change_tokens_on_record(path, change, |before, _| {
+        record(root, settings, TokenChange::Revoke, name, before)
+    })
 }
 
 /// Whom a token is for, by the exact type: an account that is not there would make a token that is good for nothing, and
@@ -255,10 +270,7 @@ fn row(token: &Token, now: DateTime<Utc>) -> Vec<String> {
 
 fn revoke(args: &RevokeArgs) -> Result<u8, Failed> {
     let (path, settings) = (file(&args.root)?, args.root.root().settings(&[]).map_err(Failed::Settings)?);
-    let change = |callers: &mut Callers| Ok(callers.revoke(&args.name));
-    let was_there = change_tokens_on_record(&path, change, |before, _| {
-        record(&args.root.root(), &settings, TokenChange::Revoke, &args.name, before)
-    });
+    let was_there = take_away(&args.root.root(), &settings, &path, &args.name);
     if was_there.map_err(|error| Failed::Other(error.to_string()))? {
         print(&format!("revoked `{}`", shown(&args.name)));
         return Ok(SUCCESS);

@@ -302,10 +302,19 @@ fn refused(answer: &Response<Bytes>) -> Failed {
         let text = |key: &str| error[key].as_str().unwrap_or_default();
         message.push_str(&format!("; {}: {}", text("pointer").trim_start_matches('/'), text("detail")));
     }
-    match problem["rule"].as_str() {
+    let why = match problem["rule"].as_str() {
         Some(rule) if !message.contains(rule) => Failed::Refused(format!("{message} ({rule})")),
         Some(_) => Failed::Refused(message),
         None => Failed::Other(message),
+    };
+    match answer.status() {
+        StatusCode::BAD_REQUEST
+        | StatusCode::FORBIDDEN
+        | StatusCode::NOT_FOUND
+        | StatusCode::CONFLICT
+        | StatusCode::PRECONDITION_FAILED
+        | StatusCode::UNPROCESSABLE_ENTITY => Failed::TurnedDown(Box::new(why)),
+        _ => why,
     }
 }
 

@@ -265,7 +265,7 @@ impl<'a> Changing<'a> {
             };
             let preview = match self.place.order(command, &look) {
                 // It is refused once more, and that is on record; unless somebody has changed something meanwhile.
-                Err(Failed::Refused(_)) => {
+                Err(Failed::TurnedDown(_)) => {
                     let read = self.place.revision().map(str::to_owned);
                     self.manner.if_revision = self.manner.if_revision.take().or(read);
                     self.place.order(command, &self.manner)?

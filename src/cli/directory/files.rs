@@ -132,12 +132,16 @@ impl Files {
 
 /// Why nothing was written, in the words of the command line.
 fn refused(refusal: Refusal) -> Failed {
-    match refusal {
+    let why = match refusal {
+        Refusal::Io(_) | Refusal::Busy => return Failed::Other(refusal.to_string()),
         Refusal::Denied(_) | Refusal::Rule { .. } => Failed::Refused(refusal.to_string()),
         Refusal::Broken(faults) | Refusal::Uneditable(faults) => Failed::Files(faults),
         Refusal::Invalid { .. } => Failed::Usage(refusal.to_string()),
-        other => Failed::Other(other.to_string()),
-    }
+        Refusal::NotFound(_) | Refusal::Exists(_) | Refusal::Claimed { .. } | Refusal::Stale { .. } => {
+            Failed::Other(refusal.to_string())
+        }
+    };
+    Failed::TurnedDown(Box::new(why))
 }
 
 fn read(world: &World, settings: &Settings) -> Result<Compiled, Faults> {
