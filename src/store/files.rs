@@ -229,6 +229,16 @@ impl Seen {
         hash.finalize().into()
     }
 
+    /// The files that are not as another pass has seen them, with what they hold now; none if they are gone.
+    pub(super) fn differs_from<'s>(&'s self, other: &'s Self) -> impl Iterator<Item = (&'s str, Option<&'s Hash>)> {
+        let changed = self
+            .iter()
+            .filter(|(name, hash)| other.files.get(*name).is_none_or(|file| file.hash != **hash));
+        let gone = other.files.keys().filter(|name| !self.files.contains_key(*name));
+        let gone = gone.map(|name| (&**name, None));
+        changed.map(|(name, hash)| (&**name, Some(hash))).chain(gone)
+    }
+
     /// Names and hashes.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Hash)> {
         self.files.iter().map(|(name, file)| (name, &file.hash))

@@ -372,6 +372,7 @@ impl Task {
         if self.last == Last::Seen {
             self.last = Last::Digest(self.seen.digest(&self.faults));
         }
+        let mut loaded = (self.seen.clone(), self.faults.clone(), self.mark.clone());
         let mut tree = self.read(closely);
         let mut digest = tree.digest();
         self.live.change(|status| status.last_sweep = Some(Instant::now()));
@@ -387,10 +388,13 @@ impl Task {
             // Whoever writes may not be done: no event has told, so two looks in a row have to agree.
             let changed = Instant::now();
             loop {
+                // Orders meanwhile go by what is live, and not by what was found here.
+                (self.seen, self.faults, self.mark) = loaded;
                 if self.wait_for_quiet().is_none() {
                     self.stopped = true;
                     return;
                 }
+                loaded = (self.seen.clone(), self.faults.clone(), self.mark.clone());
                 tree = self.read(closely);
                 let before = std::mem::replace(&mut digest, tree.digest());
                 if before == digest || changed.elapsed() > self.settings.quiet_max {
@@ -398,7 +402,12 @@ impl Task {
                 }
             }
         }
-        self.last = Last::Digest(digest);
+        self.load(tree, closely, started);
+    }
+
+    /// Compiles what was read and publishes it, or says why not.
+    fn load(&mut self, mut tree: Tree, closely: Closely, started: Instant) {
+        self.last = Last::Digest(tree.digest());
         let live = self.live.current().clone();
         let before = live.as_ref().map(|live| &live.snapshot);
         let schema: Vec<Text> = tree.schema().cloned().collect();

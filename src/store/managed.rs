@@ -5,6 +5,7 @@
 //! line of a diff and one small file.
 
 mod lock;
+mod mark;
 mod pending;
 mod replace;
 mod shard;
@@ -14,7 +15,8 @@ use std::path::{Component, Path};
 
 use sha2::{Digest, Sha256};
 
-pub(super) use lock::{Lock, Mark};
+pub(super) use lock::Lock;
+pub(super) use mark::Mark;
 pub use pending::FileChange;
 pub(super) use pending::{Committed, Pending, Stands, commit, finish};
 pub(super) use replace::{content, make_directory, sync, take_after};

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gatepost::directory::{Kind, Patch};
-use gatepost::store::{Channel, Refusal};
+use gatepost::store::{Channel, Live, Loader, LoaderSettings, Refusal};
 
 use super::world::{World, by, change, create, files};
 use crate::support::Root;
@@ -58,6 +59,56 @@ fn an_order_does_not_publish_what_somebody_has_half_done() {
     assert!(!may_read(&world));
     let teams = world.root.read("entities/teams.yaml");
     assert!(teams.contains("description: Sellers") && teams.contains("halves:"), "{teams}");
+    world.check_files();
+}
+
+#[test]
+fn what_another_process_writes_is_caught_up_with_without_what_somebody_has_half_done() {
+    let world = World::on(Root::bundled(), |settings| settings.quiet = Duration::from_secs(2));
+    let live = Arc::new(Live::default());
+    let mut settings = LoaderSettings::new(world.root.path());
+    settings.sweep = Duration::from_secs(3600);
+    settings.events = false;
+    // A second writer, as another process is.
+    let other = Loader::start(settings, live.clone()).expect("a loader");
+    until("the other has read the files", || live.current().is_some());
+    let other_creates = |id: &str| {
+        let order = by(
+            "User",
+            "ana@example.com",
+            Channel::CommandLine,
+            create(Kind::Team, id, Patch::default()),
+        );
+        other.writer().order_blocking(order).expect("done");
+    };
+    other_creates("theirs");
+    let begun = Instant::now();
+    world.admin(create(Kind::Team, "ours", Patch::default())).expect("done");
+    assert!(begun.elapsed() < Duration::from_secs(1), "what is whole needs no quiet");
+    assert!(world.directory().team("theirs").is_some());
+
+    let teams = world.root.read("entities/teams.yaml");
+    let half =
+        format!("{teams}  halves:\n    permission: read\n    users: [dev@example.com]\n    datastores: [payroll]\n");
+    world.root.write("entities/teams.yaml", &half);
+    // Who came to the files before that has not seen it, and writes beside it.
+    other_creates("theirs-too");
+    let number = world.now().number;
+    let done = thread::scope(|scope| {
+        let order = scope.spawn(|| world.admin(create(Kind::Team, "ours-too", Patch::default())));
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(world.now().number, number, "half of it is live");
+        let forbid = "forbid (principal == User::\"dev@example.com\", action, resource == Datastore::\"payroll\");";
+        world.root.write("policies/dev.cedar", forbid);
+        while !order.is_finished() {
+            assert!(!may_read(&world), "half of it is live");
+        }
+        order.join().expect("a thread")
+    });
+    done.expect("done");
+    for team in ["theirs-too", "ours-too", "halves"] {
+        assert!(world.directory().team(team).is_some(), "{team}");
+    }
     world.check_files();
 }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use super::{Event, Last, Look, Task};
+use super::{Event, Last, Task};
 use crate::directory::{Command, DocumentChange};
-use crate::engine::{Faults, Text};
+use crate::engine::{Fault, Faults, Text};
 use crate::store::compile::{self, Compiled, Grows, NextError};
 use crate::store::files::{self, Closely, File, Kind, Seen};
 use crate::store::live::Generation;
@@ -47,8 +47,7 @@ impl Taken {
 enum NotWritten {
     /// Another process is writing.
     Locked,
-    /// Another process of gatepost has written meanwhile. Its changes are whole, so the root is looked at at once; nobody
-    /// else writes before this has been tried again.
+    /// Another process of gatepost has written meanwhile.
     Behind(Lock),
     /// Somebody has changed a file that it touches, and may not be done: the root is looked at once it is quiet.
     Overtaken,
@@ -125,10 +124,14 @@ impl Task {
                 self.hold(again);
             }
             Err(NotWritten::Behind(lock)) => {
-                self.lock = Some(lock);
-                self.look(Look::Hint);
                 let again = self.again(taken);
-                again.into_iter().rev().for_each(|order| waiting.push_front(order));
+                if self.catch_up() {
+                    // Nobody else writes before these have been tried again.
+                    self.lock = Some(lock);
+                    again.into_iter().rev().for_each(|order| waiting.push_front(order));
+                } else {
+                    self.hold(again);
+                }
             }
             Err(NotWritten::Overtaken) => {
                 let again = self.again(taken);
@@ -152,6 +155,27 @@ impl Task {
         if !self.is_waiting {
             self.backlog.push_front(Event::Hint);
         }
+    }
+
+    /// Takes up what other processes of gatepost have written. Their changes are whole, so they go live at once; if anybody
+    /// else has changed something as well, who may not be done, it says no, and all of it waits until it is quiet.
+    fn catch_up(&mut self) -> bool {
+        let started = Instant::now();
+        let mark = Mark::read(&self.settings.root);
+        let tree = files::read_again(&self.settings.root, &self.settings.limits, &self.seen, Closely::Stamps);
+        let is_theirs = |(name, content): (&str, Option<&files::Hash>)| mark.accounts_for(name, content);
+        let same_faults = tree.faults.iter().map(Fault::to_string).eq(self.faults.iter().map(Fault::to_string));
+        if tree.moved || !same_faults || !tree.seen.differs_from(&self.seen).all(is_theirs) {
+            return false;
+        }
+        self.seen = tree.seen.clone();
+        self.mark = mark;
+        if self.update_watch(&tree) {
+            // Something may have happened in a directory that nobody watched yet.
+            self.backlog.push_back(Event::Hint);
+        }
+        self.load(tree, Closely::Stamps, started);
+        true
     }
 
     /// Those of some orders that are tried again; the others are refused.
@@ -282,10 +306,12 @@ impl Task {
                 .map_err(refuse)?
                 .ok_or(NotWritten::Locked)?,
         };
+        let mark = Mark::read(root);
         if managed::finish(root, &lock).map_err(refuse)? {
-            lock.leave_mark().map_err(refuse)?;
+            lock.leave(&mark.then([])).map_err(refuse)?;
+            return Err(NotWritten::Behind(lock));
         }
-        if Mark::read(root) != self.mark {
+        if mark != self.mark {
             return Err(NotWritten::Behind(lock));
         }
         for change in batch.files() {
@@ -295,7 +321,7 @@ impl Task {
         }
         // Before and after: whoever reads the files in between has read something else than what this leaves, and if this
         // dies in the middle the mark is another one too.
-        lock.leave_mark().map_err(refuse)?;
+        lock.leave(&mark.then([])).map_err(refuse)?;
         let line = |outcome: Outcome| {
             let revision = compiled.snapshot.revision();
             let accepted = taken.iter().filter(|taken| taken.changes());
@@ -319,8 +345,10 @@ impl Task {
             .map_err(|error| NotWritten::Refused(Refusal::Io(format!("{error}{}", help(&error)))))?;
         let changes: Vec<&FileChange> = batch.files().collect();
         let committed = managed::commit(root, &lock, &changes, &|path, file| self.own.leave(path, file));
-        match lock.leave_mark() {
-            Ok(mark) => self.mark = mark,
+        let is_whole = matches!(committed, Ok(Committed::Whole));
+        let mark = mark.then(changes.into_iter().filter(|_| is_whole));
+        match lock.leave(&mark) {
+            Ok(()) => self.mark = mark,
             Err(error) => warn!(%error, "no mark is left of a change"),
         }
         let failed = match committed {

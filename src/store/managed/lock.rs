@@ -5,12 +5,13 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use super::mark::Mark;
 use super::replace::{make_directory, take_after};
 
 /// The file that is locked. It begins with a dot, so nobody reads it.
-const NAME: &str = "entities/managed/.lock";
+pub(super) const NAME: &str = "entities/managed/.lock";
 
 /// Its name in its directory.
 pub(super) const FILE: &str = ".lock";
@@ -19,19 +20,6 @@ pub(super) const FILE: &str = ".lock";
 #[derive(Debug)]
 pub(in crate::store) struct Lock {
     file: File,
-}
-
-/// What the process that wrote last has left in the lock. Whoever finds another one than the last time has not seen all
-/// that was written: what two processes write may be good by itself and clash, such as two teams of one name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::store) struct Mark(String);
-
-impl Mark {
-    /// The mark of a root, without its lock.
-    pub(in crate::store) fn read(root: &Path) -> Self {
-        // No lock was ever taken where there is none to read.
-        Self(fs::read_to_string(root.join(NAME)).unwrap_or_default())
-    }
 }
 
 impl Lock {
@@ -54,17 +42,14 @@ impl Lock {
         }
     }
 
-    /// Leaves a mark that is like no other. It need not outlive the machine: no process does.
+    /// Leaves a mark. It need not outlive the machine: no process does.
     ///
     /// # Errors
     /// The system does not let it be done.
-    pub(in crate::store) fn leave_mark(&self) -> io::Result<Mark> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mark = format!("{} {}\n", std::process::id(), now.as_nanos());
+    pub(in crate::store) fn leave(&self, mark: &Mark) -> io::Result<()> {
         self.file.set_len(0)?;
         (&self.file).seek(SeekFrom::Start(0))?;
-        (&self.file).write_all(mark.as_bytes())?;
-        Ok(Mark(mark))
+        (&self.file).write_all(mark.text().as_bytes())
     }
 }
 

@@ -276,7 +276,7 @@ fn apply(hand: Hand<'_>, root: &Path, change: &FileChange) -> io::Result<Replace
     applied.map_err(|error| io::Error::new(error.kind(), format!("cannot write `{}`: {error}", change.name)))
 }
 
-fn hex(hash: &Hash) -> String {
+pub(super) fn hex(hash: &Hash) -> String {
     use std::fmt::Write;
     hash.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string does not fail.
