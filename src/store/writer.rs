@@ -195,6 +195,9 @@ pub enum Refusal {
     Uneditable(Faults),
     /// The files could not be written.
     Io(String),
+    /// Others write the files just now: another process that holds their lock, or somebody who changes them again and again.
+    /// The same order may be given again.
+    Contended(String),
     /// Too many orders wait, or the writer is ending. The same order may be given again.
     Busy,
 }
@@ -267,7 +270,7 @@ impl fmt::Display for Refusal {
             Self::Invalid { field: "", message } => f.write_str(message),
             Self::Invalid { field, message } => write!(f, "`{field}`: {message}"),
             Self::Broken(faults) | Self::Uneditable(faults) => write!(f, "{}", faults.first()),
-            Self::Io(message) => f.write_str(message),
+            Self::Io(message) | Self::Contended(message) => f.write_str(message),
             Self::Busy => f.write_str("too many orders wait: try again"),
         }
     }

@@ -186,8 +186,11 @@ fn files_are_looked_at_while_another_process_writes() {
         lock.unlock().expect("unlocked");
         (refused, done.join().expect("a thread"))
     });
-    let refused = refused.expect_err("a refusal").to_string();
-    assert!(refused.contains("another process"), "{refused}");
+    let refused = refused.expect_err("a refusal");
+    assert!(
+        matches!(&refused, Refusal::Contended(why) if why.contains("another process")),
+        "{refused}"
+    );
     done.expect("done");
     let trail = world.trail();
     let of_second: Vec<_> = trail.iter().filter(|line| line["entry"]["id"] == "second").collect();

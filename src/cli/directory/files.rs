@@ -133,7 +133,7 @@ impl Files {
 /// Why nothing was written, in the words of the command line.
 fn refused(refusal: Refusal) -> Failed {
     let why = match refusal {
-        Refusal::Io(_) | Refusal::Busy => return Failed::Other(refusal.to_string()),
+        Refusal::Io(_) | Refusal::Contended(_) | Refusal::Busy => return Failed::Other(refusal.to_string()),
         Refusal::Denied(_) | Refusal::Rule { .. } => Failed::Refused(refusal.to_string()),
         Refusal::Broken(faults) | Refusal::Uneditable(faults) => Failed::Files(faults),
         Refusal::Invalid { .. } => Failed::Usage(refusal.to_string()),

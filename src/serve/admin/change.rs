@@ -215,7 +215,9 @@ fn told(
     let is_out = generation.standing(&caller.principal.entity_type, &caller.principal.id) != Standing::Good;
     Ok(match (seen, refusal) {
         (Err(unseen), Refusal::Denied(_)) if is_hidden || is_out => unseen,
-        (Ok(()), _) | (_, Refusal::Denied(_) | Refusal::Io(_) | Refusal::Busy) => refused(refusal),
+        (Ok(()), _) | (_, Refusal::Denied(_) | Refusal::Io(_) | Refusal::Contended(_) | Refusal::Busy) => {
+            refused(refusal)
+        }
         (Err(unseen), _) => unseen,
     })
 }

@@ -65,8 +65,12 @@ pub(super) fn refused(refusal: &Refusal) -> ProblemDocument {
             told
         }
         Refusal::Io(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "files", "the files cannot be written"),
-        Refusal::Busy => {
-            let mut told = problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many changes wait");
+        Refusal::Contended(_) | Refusal::Busy => {
+            let what = match refusal {
+                Refusal::Contended(_) => "others write the files",
+                _ => "too many changes wait",
+            };
+            let mut told = problem(StatusCode::SERVICE_UNAVAILABLE, "busy", what);
             told.passes = true;
             told
         }

@@ -105,6 +105,6 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
             tracing::error!(%message, "a SCIM write could not be written");
             Problem::new(500, "the change could not be written")
         }
-        Refusal::Busy => Problem::new(503, message),
+        Refusal::Contended(_) | Refusal::Busy => Problem::new(503, message),
     }
 }

@@ -115,8 +115,10 @@ impl Task {
                 let is_over = |order: &Waiting| order.locked_out.is_some_and(|since| since.elapsed() >= LOCKED_MAX);
                 let (over, mut again): (Vec<_>, Vec<_>) =
                     taken.into_iter().map(|taken| taken.waiting).partition(is_over);
-                let refusal =
-                    Refusal::Io(format!("another process has been writing for {} seconds", LOCKED_MAX.as_secs()));
+                let refusal = Refusal::Contended(format!(
+                    "another process has been writing for {} seconds: try again",
+                    LOCKED_MAX.as_secs()
+                ));
                 self.turn_away(over.into_iter(), &refusal);
                 for order in &mut again {
                     order.locked_out.get_or_insert(started);
@@ -185,7 +187,7 @@ impl Task {
             waiting
         });
         let (again, given_up): (Vec<_>, Vec<_>) = tried.partition(|order| order.tries < TRIES_MAX);
-        let refusal = Refusal::Io("its files are changed by others again and again".to_owned());
+        let refusal = Refusal::Contended("its files are changed by others again and again: try again".to_owned());
         self.turn_away(given_up.into_iter(), &refusal);
         again
     }
