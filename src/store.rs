@@ -21,6 +21,6 @@ pub use live::{Generation, Live, Pending, Standing, Status, Watching};
 pub use loader::{Event, Loader, LoaderSettings};
 pub use managed::FileChange;
 pub use writer::{
-    AccessDiff, Actor, AuditSettings, Channel, Claims, Denied, Done, Expected, LevelChange, Order, Refusal, RoleChange,
-    TokenChange, TokenLine, Writer, record_token,
+    AccessDiff, Actor, AuditSettings, Channel, Claim, Claims, Denied, Done, Expected, LevelChange, Order, Refusal,
+    RoleChange, TokenChange, TokenLine, Writer, record_token,
 };

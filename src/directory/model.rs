@@ -262,15 +262,19 @@ impl Directory {
         })
     }
 
-    /// Whether a name may be given to whom directory sync has as this: nobody had it before, or this account alone, or
-    /// one of the same `externalId`.
-    pub fn may_have(&self, name: &str, scim: Option<&serde_json::Value>) -> bool {
-        let of = |key: &str| scim.and_then(|scim| scim.get(key)).and_then(serde_json::Value::as_str);
-        let is_same = |before: &Option<Arc<str>>, now: Option<&str>| now.is_some() && before.as_deref() == now;
-        let (id, external_id) = (of("id"), of("externalId"));
-        let folded = fold(name);
-        self.retired_as(&folded)
-            .all(|before| is_same(&before.scim_id, id) || is_same(&before.external_id, external_id))
+    /// Whether an account may take a name: nobody had it before, or this account alone, by what directory sync has of it.
+    pub fn may_take(&self, name: &str, scim: Option<&serde_json::Value>) -> bool {
+        let id = text_of(scim, "id");
+        self.retired_as(&fold(name)).all(|before| id.is_some() && before.scim_id.as_deref() == id)
+    }
+
+    /// Whether a new account may have a name: nobody had it before, or one of the same `externalId`, which nobody has now.
+    /// An account that is there may have been given that `externalId` for the name's sake.
+    pub fn may_come_as(&self, name: &str, scim: Option<&serde_json::Value>) -> bool {
+        let external_id = text_of(scim, "externalId").filter(|id| !id.trim().is_empty());
+        let is_free = external_id.is_some_and(|id| self.external_id(Kind::User, id).next().is_none());
+        self.retired_as(&fold(name))
+            .all(|before| is_free && before.external_id.as_deref() == external_id)
     }
 
     fn retired_as<'d>(&'d self, folded: &'d str) -> impl Iterator<Item = &'d Retired> {
@@ -418,4 +422,9 @@ impl Edge {
     pub(super) fn order(&self, other: (Kind, &str, Kind, &str)) -> std::cmp::Ordering {
         (self.to.0, &*self.to.1, self.from.0, &*self.from.1).cmp(&other)
     }
+}
+
+/// A text under `scim`.
+fn text_of<'s>(scim: Option<&'s serde_json::Value>, key: &str) -> Option<&'s str> {
+    scim.and_then(|scim| scim.get(key)).and_then(serde_json::Value::as_str)
 }

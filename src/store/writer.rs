@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub use audit::{AuditSettings, TokenChange, TokenLine, record_token};
-pub use claims::Claims;
+pub use claims::{Claim, Claims};
 
 pub(super) use access::compare;
 pub(super) use audit::{Line, Outcome, Trail};

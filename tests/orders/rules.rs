@@ -3,15 +3,52 @@
 use std::collections::BTreeSet;
 
 use gatepost::directory::{Assignments, Command, Kind, Members, Patch, Permission, Role};
-use gatepost::store::{Channel, Refusal};
+use gatepost::store::{Channel, Claim, Claims, Refusal};
 use serde_json::json;
 
 use super::world::{World, by, change, create, delete};
+use crate::support::Root;
 
+const SCHEMA: &str = "schema/access.cedarschema";
 const ANA: (&str, &str) = ("User", "ana@example.com");
 const JORIS: (&str, &str) = ("User", "joris@example.com");
 const CARLA: (&str, &str) = ("User", "carla@example.com");
 const BO: (&str, &str) = ("User", "bo@example.com");
+
+#[test]
+fn an_account_is_nobodys_whose_token_speaks_for_it_under_whatever_name_of_its_type() {
+    let root = Root::bundled();
+    let schema = root.read(SCHEMA);
+    let (before, accounts) = schema.split_once("entity User, ServiceUser ").expect("accounts");
+    let (shape, behind) = accounts.split_once("};\n").expect("their end");
+    let split = format!("{before}entity User {shape}}};\n@alias(\"robot\")\nentity ServiceUser {shape}}};\n{behind}");
+    root.write(SCHEMA, &split);
+    let claim = |id: &str| {
+        let (entity_type, id) = id.rsplit_once('-')?;
+        (id == "x").then(|| Claim {
+            entity_type: entity_type.to_owned(),
+            token: "old".to_owned(),
+        })
+    };
+    let world = World::on(root, |settings| {
+        settings.claims = Claims::new(move |id| Ok(claim(id).into_iter().collect()));
+    });
+    for (entity_type, is_free) in [
+        ("ServiceUser", false),
+        ("serviceuser", false),
+        ("robot", false),
+        // Nobody knows what it is going to mean.
+        ("Person", false),
+        ("User", true),
+        ("user", true),
+    ] {
+        let done = world.admin(create(Kind::ServiceUser, &format!("{entity_type}-x"), Patch::default()));
+        match is_free {
+            true => assert!(done.is_ok(), "{entity_type}: {done:?}"),
+            false => assert!(matches!(done, Err(Refusal::Claimed { .. })), "{entity_type}: {done:?}"),
+        }
+    }
+}
 
 #[test]
 fn an_entry_is_created_changed_and_deleted_in_files_of_gateposts_own() {

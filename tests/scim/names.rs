@@ -109,6 +109,33 @@ async fn a_name_comes_back_with_its_external_id_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_external_id_opens_a_retired_name_to_an_account_that_is_there() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    for (held, taken) in [("", ""), ("  ", "  "), ("dup", "dup"), ("first", "")] {
+        let person = |name: &str, external: &str| json!({"userName": name, "externalId": external});
+        let made = provider.ask("POST", "/Users", &person("lena@example.com", held), 201).await;
+        let other = provider.ask("POST", "/Users", &person("max@example.com", taken), 201).await;
+        let path = |made: &Value| format!("/Users/{}", made["id"].as_str().expect("an id"));
+        let (gone, other) = (path(&made), path(&other));
+        provider.ask("DELETE", &gone, &Value::Null, 204).await;
+        assert_eq!(provider.patch(&other, named("lena@example.com")).await, 409, "{held:?}");
+        // Nor in two steps, of which the first makes it look like the one who has gone.
+        let renumbered = json!([{"op": "replace", "path": "externalId", "value": held}]);
+        assert_eq!(provider.patch(&other, renumbered).await, 200);
+        assert_eq!(provider.patch(&other, named("lena@example.com")).await, 409, "{held:?}");
+        provider.ask("PUT", &other, &person("lena@example.com", held), 409).await;
+        // Nor to another new account, as long as this one has it, or where it says nothing.
+        provider.ask("POST", "/Users", &person("lena@example.com", held), 409).await;
+        assert!(!sync.logs_in("lena@example.com").await);
+        provider.ask("DELETE", &other, &Value::Null, 204).await;
+        for name in ["lena@example.com", "max@example.com"] {
+            admin(&sync, "DELETE", &format!("retired-users/{name}"), &Value::Null, 204).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_user_has_a_twin_whoever_made_the_first() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;

@@ -99,7 +99,7 @@ impl Pending {
 /// file which nobody can write does not stand in the way of all that comes after.
 ///
 /// # Errors
-/// Nothing was changed.
+/// Nothing was changed; or, where that cannot even be taken back, somebody else's change is in the way of the rest.
 pub(in crate::store) fn commit(
     root: &Path,
     _lock: &Lock,
@@ -126,9 +126,14 @@ pub(in crate::store) fn commit(
     let reached = changes.iter().zip(&applied);
     let reached = reached.filter(|(_, applied)| !matches!(applied, None | Some(Ok(Replaced::Overtaken))));
     let back: Vec<FileChange> = reached.map(|(change, _)| reversed(change)).collect();
-    match take_back(hand, root, &back) {
-        Ok(()) => why,
-        Err(error) => Ok(Committed::Pending(error)),
+    match (take_back(hand, root, &back), why) {
+        (Ok(()), why) => why,
+        (Err(error), Err(_)) => Ok(Committed::Pending(error)),
+        // What somebody else has changed is never finished: the root says so until a person mends it.
+        (Err(error), Ok(_)) => Err(io::Error::new(
+            error.kind(),
+            format!("somebody has changed one of the files, and the others cannot be taken back: {error}"),
+        )),
     }
 }
 
@@ -152,7 +157,8 @@ fn take_back(hand: Hand<'_>, root: &Path, back: &[FileChange]) -> io::Result<()>
         return forget(hand, root);
     }
     // From here on the change is undone, whoever reads the root; what is left over is finished before the next.
-    write_down(hand, root, back.iter())?;
+    // Where the disk cannot make that safe, it still is what the files are led back by: the way forward is gone.
+    replace(hand, &root.join(PENDING), &written_down(back.iter())?, Held::Anything)?;
     let back: Vec<&FileChange> = back.iter().collect();
     let is_back = |(change, applied): (&&FileChange, Option<io::Result<Replaced>>)| {
         matches!(applied, Some(Ok(Replaced::Yes)))
@@ -174,14 +180,17 @@ fn reversed(change: &FileChange) -> FileChange {
 }
 
 fn write_down<'c>(hand: Hand<'_>, root: &Path, changes: impl Iterator<Item = &'c FileChange>) -> io::Result<()> {
+    replace_surely(hand, &root.join(PENDING), &written_down(changes)?)
+}
+
+fn written_down<'c>(changes: impl Iterator<Item = &'c FileChange>) -> io::Result<String> {
     let files = changes.map(|change| {
         let before = change.before.as_deref().map(|before| hex(&hash_of(before)));
         let after = change.after.clone();
         (change.name.to_string(), Written { before, after })
     });
     let pending = Pending { files: files.collect() };
-    let content = serde_json::to_string(&pending).map_err(io::Error::from)?;
-    replace_surely(hand, &root.join(PENDING), &content)
+    serde_json::to_string(&pending).map_err(io::Error::from)
 }
 
 fn forget(hand: Hand<'_>, root: &Path) -> io::Result<()> {

@@ -112,7 +112,7 @@ impl Batch {
         };
         rules::check_difference(&self.directory, order, &difference).map_err(refused)?;
         questions::ask(live, order, &difference).map_err(refused)?;
-        claims.check(&difference).map_err(refused)?;
+        claims.check(&live.snapshot, &difference).map_err(refused)?;
         let files = match difference.is_empty() {
             true => Vec::new(),
             false => edits::files(&self.directory, &difference).map_err(refused)?,

@@ -175,12 +175,12 @@ fn user_may_be_called(directory: &Directory, order: &Order, difference: &Differe
         );
         return Err(broken("R27", message));
     }
-    // Whose an account is that there is, a request cannot say anew.
-    let scim = match account {
-        Some(account) if difference.what == What::Change => account.scim.as_deref(),
-        _ => difference.scim.as_ref().and_then(Option::as_ref),
+    // Whose an account is that there is, no request says anew.
+    let may = match account {
+        Some(account) if difference.what == What::Change => directory.may_take(id, account.scim.as_deref()),
+        _ => directory.may_come_as(id, difference.scim.as_ref().and_then(Option::as_ref)),
     };
-    if !directory.may_have(id, scim) {
+    if !may {
         let message = format!(
             "`{id}` was somebody else's before, and a new account would get what is still meant for them: an Admin has to \
              release it first, with `DELETE /v1/admin/retired-users/{id}`"
