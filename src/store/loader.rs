@@ -409,10 +409,7 @@ impl Task {
     fn load(&mut self, mut tree: Tree, closely: Closely, started: Instant) {
         self.last = Last::Digest(tree.digest());
         let live = self.live.current().clone();
-        let before = live.as_ref().map(|live| &live.snapshot);
-        let schema: Vec<Text> = tree.schema().cloned().collect();
-        let grows =
-            before.is_some_and(|before| before.can_grow(&schema, &self.settings.options) && before.has(&tree.kept));
+        let grows = self.grows(&tree);
         if !grows && !tree.kept.is_empty() {
             // What the snapshot has kept of the files is of no use now.
             self.seen = Seen::default();
@@ -435,6 +432,15 @@ impl Task {
                 self.refuse(faults);
             }
         }
+    }
+
+    /// Whether what is live can grow to what was read.
+    fn grows(&self, tree: &Tree) -> bool {
+        let live = self.live.current();
+        let schema: Vec<Text> = tree.schema().cloned().collect();
+        live.as_ref().is_some_and(|live| {
+            live.snapshot.can_grow(&schema, &self.settings.options) && live.snapshot.has(&tree.kept)
+        })
     }
 
     /// Reads the root until it holds still, within reason, and watches what it found.

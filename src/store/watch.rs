@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -30,12 +31,17 @@ struct Shared {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Own(Arc<Mutex<HashMap<PathBuf, Lefts>>>);
 
-/// How a file is left now, or is about to be, and how it was left before: what happens is told a little later.
+/// How a file is left now, or is about to be in a moment, and how it was left before.
 #[derive(Clone, Copy, Debug)]
 struct Lefts {
     now: Option<Left>,
     before: Option<Option<Left>>,
+    since: Instant,
 }
+
+/// For how long a file may still be as it was left before: between the word that it will be another and the rename. Later,
+/// it is somebody else who has brought that back.
+const IN_BETWEEN: Duration = Duration::from_millis(100);
 
 /// Device, inode, size and time of change of a file. A rename changes none of it.
 type Left = (u64, u64, u64, i64, i64);
@@ -44,9 +50,11 @@ impl Own {
     /// Says how a file is going to be left, before it is.
     pub(super) fn leave(&self, path: &Path, metadata: Option<&Metadata>) {
         let now = metadata.map(left);
+        let path = resolved(path);
         let mut files = self.files();
-        let before = files.get(path).map(|known| known.now);
-        files.insert(path.to_owned(), Lefts { now, before });
+        let before = files.get(&path).map(|known| known.now);
+        let since = Instant::now();
+        files.insert(path, Lefts { now, before, since });
     }
 
     /// Whether a file is as it was left.
@@ -57,12 +65,20 @@ impl Own {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(_) => return false,
         };
-        found == known.now || known.before == Some(found)
+        found == known.now || known.before == Some(found) && known.since.elapsed() < IN_BETWEEN
     }
 
     fn files(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Lefts>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The path as events have it: without links above the file.
+fn resolved(path: &Path) -> PathBuf {
+    let parent = path.parent().and_then(|parent| fs::canonicalize(parent).ok());
+    parent
+        .zip(path.file_name())
+        .map_or_else(|| path.to_owned(), |(parent, name)| parent.join(name))
 }
 
 fn left(metadata: &Metadata) -> Left {

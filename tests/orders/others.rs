@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use gatepost::directory::{Kind, Patch};
 use gatepost::store::{Channel, Live, Loader, LoaderSettings, Refusal};
 
-use super::world::{World, by, change, create, files};
+use super::world::{World, by, change, create, delete, files};
 use crate::support::Root;
 
 const LOCK: &str = "entities/managed/.lock";
@@ -112,27 +113,66 @@ fn what_another_process_writes_is_caught_up_with_without_what_somebody_has_half_
     world.check_files();
 }
 
+/// A root by its own path, and one through a link.
+fn both_ways() -> [(Root, Root, PathBuf); 2] {
+    [false, true].map(|through_link| {
+        let (root, place) = (Root::bundled(), Root::empty());
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(root.path(), &link).expect("a link");
+        let path = if through_link { link } else { root.path().to_owned() };
+        (root, place, path)
+    })
+}
+
 #[test]
 fn a_flow_of_orders_holds_nobodys_change_back() {
-    let world = World::on(Root::bundled(), |settings| settings.quiet_max = Duration::from_secs(3600));
-    world.admin(create(Kind::Team, "flow", Patch::default())).expect("done");
-    let stores = world.root.read("entities/datastores.yaml");
-    let begun = Instant::now();
-    for number in 0.. {
-        if number == 20 {
-            world
-                .root
-                .write("entities/datastores.yaml", &format!("{stores}  by_hand: {{ name: By hand }}\n"));
+    for (root, _place, path) in both_ways() {
+        let world = World::at(&path, root, |settings| settings.quiet_max = Duration::from_secs(3600));
+        world.admin(create(Kind::Team, "first", Patch::default())).expect("done");
+        // Its directory is new, and watched once the files have been looked at again.
+        let looked = world.live.status().last_sweep;
+        until("the files are looked at", || world.live.status().last_sweep > looked);
+        let stores = world.root.read("entities/datastores.yaml");
+        let begun = Instant::now();
+        for number in 0.. {
+            if number == 20 {
+                world
+                    .root
+                    .write("entities/datastores.yaml", &format!("{stores}  by_hand: {{ name: By hand }}\n"));
+            }
+            // Files that come and go, and one that changes.
+            world.admin(create(Kind::Team, "flow", Patch::default())).expect("done");
+            world.admin(change(Kind::Team, "flow", described("still here"))).expect("done");
+            world.admin(delete(Kind::Team, "flow")).expect("done");
+            if world.directory().store(Kind::Datastore, "by_hand").is_some()
+                || world.directory().store(Kind::EnrichmentDatastore, "by_hand").is_some()
+            {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "not within half a minute");
         }
-        world.admin(change(Kind::Team, "flow", described(&number.to_string()))).expect("done");
-        if world.directory().store(Kind::Datastore, "by_hand").is_some()
-            || world.directory().store(Kind::EnrichmentDatastore, "by_hand").is_some()
-        {
-            break;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "not within a minute");
+        world.check_files();
     }
-    world.check_files();
+}
+
+#[test]
+fn what_somebody_removes_is_seen_though_gatepost_has_removed_it_before() {
+    for (root, _place, path) in both_ways() {
+        let world = World::at(&path, root, |settings| settings.sweep = Duration::from_secs(3600));
+        let file = || {
+            let done = world.admin(create(Kind::Team, "gone", Patch::default())).expect("done");
+            done.files[0].name.to_string()
+        };
+        file();
+        world.admin(delete(Kind::Team, "gone")).expect("done");
+        let file = file();
+        assert!(world.directory().team("gone").is_some());
+        // A while later: what happened before has been told.
+        thread::sleep(Duration::from_millis(300));
+        world.root.remove(&file);
+        until("it is gone", || world.directory().team("gone").is_none());
+        world.check_files();
+    }
 }
 
 #[test]
@@ -164,10 +204,32 @@ fn files_are_looked_at_while_another_process_writes() {
     world.admin(create(Kind::Team, "first", Patch::default())).expect("done");
     let mode = fs::metadata(world.root.path().join(LOCK)).expect("a lock").permissions().mode() & 0o777;
     assert_eq!(mode & 0o007, 0, "who may not write here may not lock either: {mode:o}");
+    // Nor who may read here and not write, though it was open to them before.
+    for (directory, expected) in [(0o770, 0o660), (0o750, 0o600), (0o755, 0o600)] {
+        let mode = |path: &str, mode: u32| {
+            fs::set_permissions(world.root.path().join(path), fs::Permissions::from_mode(mode)).expect("a mode");
+        };
+        mode("entities/managed", directory);
+        mode(LOCK, 0o640);
+        world.admin(change(Kind::Team, "first", described(&directory.to_string()))).expect("done");
+        let mode = fs::metadata(world.root.path().join(LOCK)).expect("a lock").permissions().mode() & 0o777;
+        assert_eq!(mode, expected, "{directory:o}");
+    }
     let lock = File::open(world.root.path().join(LOCK)).expect("a lock");
     lock.lock().expect("locked");
     let (refused, done) = thread::scope(|scope| {
         let refused = scope.spawn(|| world.admin(create(Kind::Team, "second", Patch::default())));
+        let begun = Instant::now();
+        let crowd: Vec<_> = (0..40)
+            .map(|number| {
+                let world = &world;
+                scope.spawn(move || {
+                    let refused = world.admin(create(Kind::Team, &format!("crowd-{number}"), Patch::default()));
+                    assert!(matches!(refused, Err(Refusal::Contended(_))), "{refused:?}");
+                    begun.elapsed()
+                })
+            })
+            .collect();
         thread::sleep(Duration::from_millis(100));
         assert!(!refused.is_finished());
         let may = || world.may(("User", "dev@example.com"), "read", ("Datastore", "orders"));
@@ -181,6 +243,11 @@ fn files_are_looked_at_while_another_process_writes() {
         world.root.remove("policies/none.cedar");
         until("a policy goes", may);
         let refused = refused.join().expect("a thread");
+        for one in crowd {
+            let waited = one.join().expect("a thread");
+            // Each waits as long as one would.
+            assert!(waited < Duration::from_secs(14), "{waited:?}");
+        }
         let done = scope.spawn(|| world.admin(create(Kind::Team, "third", Patch::default())));
         thread::sleep(Duration::from_millis(100));
         lock.unlock().expect("unlocked");

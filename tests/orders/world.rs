@@ -29,7 +29,13 @@ impl World {
     }
 
     pub fn on(root: Root, settle: impl FnOnce(&mut LoaderSettings)) -> Self {
-        let mut settings = LoaderSettings::new(root.path());
+        let path = root.path().to_owned();
+        Self::at(&path, root, settle)
+    }
+
+    /// A root by another path to it.
+    pub fn at(path: &Path, root: Root, settle: impl FnOnce(&mut LoaderSettings)) -> Self {
+        let mut settings = LoaderSettings::new(path);
         settle(&mut settings);
         let live = Arc::new(Live::default());
         let loader = Loader::start(settings, live.clone()).expect("a loader");

@@ -60,7 +60,8 @@ impl Task {
     /// Takes an order, and all others that wait.
     pub(super) fn orders(&mut self, first: Box<Waiting>) {
         let mut waiting = VecDeque::from([*first]);
-        while let Ok(event) = self.events.try_recv() {
+        let put_aside = std::mem::take(&mut self.backlog);
+        for event in put_aside.into_iter().chain(self.events.try_iter()) {
             match event {
                 Event::Order(order) => waiting.push_back(*order),
                 other => self.backlog.push_back(other),
@@ -113,8 +114,12 @@ impl Task {
             }
             Err(NotWritten::Locked) => {
                 let is_over = |order: &Waiting| order.locked_out.is_some_and(|since| since.elapsed() >= LOCKED_MAX);
-                let (over, mut again): (Vec<_>, Vec<_>) =
-                    taken.into_iter().map(|taken| taken.waiting).partition(is_over);
+                // Those behind would find the same. Who only wants to know what would change needs no lock.
+                let (asking, behind): (VecDeque<_>, VecDeque<_>) =
+                    waiting.drain(..).partition(|waiting| waiting.order.dry_run);
+                *waiting = asking;
+                let all = taken.into_iter().map(|taken| taken.waiting).chain(behind);
+                let (over, mut again): (Vec<_>, Vec<_>) = all.partition(is_over);
                 let refusal = Refusal::Contended(format!(
                     "another process has been writing for {} seconds: try again",
                     LOCKED_MAX.as_secs()
@@ -167,7 +172,8 @@ impl Task {
         let tree = files::read_again(&self.settings.root, &self.settings.limits, &self.seen, Closely::Stamps);
         let is_theirs = |(name, content): (&str, Option<&files::Hash>)| mark.accounts_for(name, content);
         let same_faults = tree.faults.iter().map(Fault::to_string).eq(self.faults.iter().map(Fault::to_string));
-        if tree.moved || !same_faults || !tree.seen.differs_from(&self.seen).all(is_theirs) {
+        // What cannot grow is read again as a whole, and that is not what was looked at here.
+        if tree.moved || !same_faults || !self.grows(&tree) || !tree.seen.differs_from(&self.seen).all(is_theirs) {
             return false;
         }
         self.seen = tree.seen.clone();

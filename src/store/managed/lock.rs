@@ -1,8 +1,8 @@
 //! The lock on the files of a root: one process writes at a time, and leaves a mark for the others.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,9 +71,23 @@ fn open(root: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let file = options.create(true).truncate(false).mode(0o600).open(&path)?;
             // Of two that make it at once, both say the same.
-            take_after(&file, directory, 0o660)?;
+            take_after(&file, directory, locking(directory)?)?;
             Ok(file)
         }
-        opened => opened,
+        opened => {
+            let file = opened?;
+            // Whoever opened the directory to more or to fewer has opened this as well. It may be another's file.
+            let mode = fs::metadata(directory)?.mode() & locking(directory)?;
+            if file.metadata()?.mode() & 0o777 != mode {
+                let _ = file.set_permissions(Permissions::from_mode(mode));
+            }
+            Ok(file)
+        }
     }
+}
+
+/// Which bits of a directory's mode its lock may have: those of whoever may write there.
+fn locking(directory: &Path) -> io::Result<u32> {
+    let group_writes = fs::metadata(directory)?.mode() & 0o020 != 0;
+    Ok(if group_writes { 0o660 } else { 0o600 })
 }

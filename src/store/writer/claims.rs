@@ -52,7 +52,8 @@ impl Claims {
                 }
             }
             Err(why) => Err(Refusal::Io(format!(
-                "no account is made while nobody can say which tokens speak for it: {why}"
+                "no account is made while nobody can say which tokens speak for it: {why}; let whoever may read that file \
+                 do it"
             ))),
         }
     }
