@@ -357,6 +357,25 @@ fn a_running_sidecar_is_listed_and_changed_with_a_token() {
         assert_eq!(output.status.code(), Some(code), "{arguments}: {told}");
         assert!(told.contains(words), "{arguments}: {told}");
     }
+    // Of many at once each finds the team as the one before has left it.
+    let robots: Vec<String> = (0..12).map(|number| format!("robot-{number}")).collect();
+    for robot in &robots {
+        assert_eq!(there(&format!("service-user create {robot}")).status.code(), Some(0));
+    }
+    std::thread::scope(|scope| {
+        for robot in &robots {
+            let there = &there;
+            scope.spawn(move || {
+                let output = there(&format!("team add-member sales {robot}"));
+                assert_eq!(output.status.code(), Some(0), "{robot}: {}", err(&output));
+            });
+        }
+    });
+    let sales = out(&there("team show sales"));
+    assert!(robots.iter().all(|robot| sales.contains(robot.as_str())), "{sales}");
+    let stale = there("team edit sales --description New --if-revision 00");
+    assert_eq!(stale.status.code(), Some(1));
+    assert!(err(&stale).contains("changed meanwhile"), "{}", err(&stale));
     let people = root.read("entities/people.yaml");
     assert!(
         people.contains("  carla@example.com: { name: Carla Mendes, role: Member, active: false }"),

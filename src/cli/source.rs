@@ -33,6 +33,8 @@ pub(super) enum Failed {
     Refused(String),
     /// A command is turned down for what it says: as long as nothing changes it would be again.
     TurnedDown(Box<Self>),
+    /// An entry or the root was changed since it was looked at.
+    Overtaken(Box<Self>),
     /// Anything else.
     Other(String),
 }
@@ -56,7 +58,7 @@ impl Failed {
                 print_error(message);
                 DENY
             }
-            Self::TurnedDown(why) => why.tell(),
+            Self::TurnedDown(why) | Self::Overtaken(why) => why.tell(),
             Self::Other(message) => {
                 print_error(message);
                 FAILURE

@@ -312,8 +312,8 @@ fn refused(answer: &Response<Bytes>) -> Failed {
         | StatusCode::FORBIDDEN
         | StatusCode::NOT_FOUND
         | StatusCode::CONFLICT
-        | StatusCode::PRECONDITION_FAILED
         | StatusCode::UNPROCESSABLE_ENTITY => Failed::TurnedDown(Box::new(why)),
+        StatusCode::PRECONDITION_FAILED => Failed::Overtaken(Box::new(why)),
         _ => why,
     }
 }

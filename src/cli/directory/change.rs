@@ -14,6 +14,10 @@ use crate::cli::source::Failed;
 use crate::cli::{Format, SUCCESS, print, print_drawn};
 use crate::directory::{Assignments, Command, Key, Kind, Members, Patch, Role};
 
+/// How often a change is tried that others are faster than. Of those who try at the same time one gets through each time, so
+/// this many may.
+const TRIES_MAX: u32 = 50;
+
 /// A change on its way.
 pub(super) struct Changing<'a> {
     args: &'a ChangeArgs,
@@ -256,8 +260,25 @@ impl<'a> Changing<'a> {
         self.carry_out(&Command::Change { key, patch }, "changed")
     }
 
-    /// Looks first at whose access would change, asks if they are many, and then has it done.
+    /// Looks first at whose access would change, asks if they are many, and then has it done. Where somebody is faster with
+    /// another change of the entry, all of that is done again, unless a revision was named or agreed to.
     fn carry_out(mut self, command: &Command, done: &str) -> Result<u8, Failed> {
+        let named = self.manner.if_revision.clone();
+        for tries in 1.. {
+            self.manner.if_revision.clone_from(&named);
+            let mut agreed = named.is_some();
+            match self.try_out(command, &mut agreed) {
+                Err(Failed::Overtaken(_)) if !agreed && tries < TRIES_MAX => {}
+                outcome => {
+                    self.tell(&command.key(), &outcome?, done);
+                    break;
+                }
+            }
+        }
+        Ok(SUCCESS)
+    }
+
+    fn try_out(&mut self, command: &Command, agreed: &mut bool) -> Result<Outcome, Failed> {
         if !self.args.dry_run && !self.args.yes {
             let look = Manner {
                 dry_run: true,
@@ -266,10 +287,10 @@ impl<'a> Changing<'a> {
             let preview = match self.place.order(command, &look) {
                 // It is refused once more, and that is on record; unless somebody has changed something meanwhile.
                 Err(Failed::TurnedDown(_)) => {
-                    let read = self.place.revision().map(str::to_owned);
-                    self.manner.if_revision = self.manner.if_revision.take().or(read);
-                    self.place.order(command, &self.manner)?
+                    self.pin();
+                    return self.place.order(command, &self.manner);
                 }
+                Err(Failed::Overtaken(_)) if *agreed => return self.place.order(command, &self.manner),
                 preview => preview?,
             };
             let acting = match (&self.manner.acting, &self.place) {
@@ -280,13 +301,17 @@ impl<'a> Changing<'a> {
             if let Some(reason) = preview.access.as_ref().and_then(|access| confirm::reason(access, acting)) {
                 self.ask(&preview, &reason)?;
                 // What was shown is what is agreed to.
-                let read = self.place.revision().map(str::to_owned);
-                self.manner.if_revision = self.manner.if_revision.take().or(read);
+                self.pin();
+                *agreed = true;
             }
         }
-        let outcome = self.place.order(command, &self.manner)?;
-        self.tell(&command.key(), &outcome, done);
-        Ok(SUCCESS)
+        self.place.order(command, &self.manner)
+    }
+
+    /// Holds the change to the revision that was looked at.
+    fn pin(&mut self) {
+        let read = self.place.revision().map(str::to_owned);
+        self.manner.if_revision = self.manner.if_revision.take().or(read);
     }
 
     fn ask(&self, preview: &Outcome, reason: &str) -> Result<(), Failed> {

@@ -137,9 +137,8 @@ fn refused(refusal: Refusal) -> Failed {
         Refusal::Denied(_) | Refusal::Rule { .. } => Failed::Refused(refusal.to_string()),
         Refusal::Broken(faults) | Refusal::Uneditable(faults) => Failed::Files(faults),
         Refusal::Invalid { .. } => Failed::Usage(refusal.to_string()),
-        Refusal::NotFound(_) | Refusal::Exists(_) | Refusal::Claimed { .. } | Refusal::Stale { .. } => {
-            Failed::Other(refusal.to_string())
-        }
+        Refusal::Stale { .. } => return Failed::Overtaken(Box::new(Failed::Other(refusal.to_string()))),
+        Refusal::NotFound(_) | Refusal::Exists(_) | Refusal::Claimed { .. } => Failed::Other(refusal.to_string()),
     };
     Failed::TurnedDown(Box::new(why))
 }
