@@ -27,7 +27,7 @@ const DAYS_MAX: u32 = 36_500;
                         hashes, not the tokens. A running sidecar takes up a change of that file at once. To change a \
                         token without a failed request, make a second one, give it to the caller, and revoke the first.\n\n\
                         Exit codes: 0 done, 1 the file or the name has a fault, 2 wrong usage or settings.\n\n\
-                        Examples:\n  gatepost token create okta --root demo --principal service-user:directory-sync --scope scim --expires 90d\n  \
+                        Examples:\n  gatepost token create okta --root demo --principal service-user:provisioner --scope scim --expires 90d\n  \
                         gatepost token list --root demo\n  gatepost token revoke okta --root demo"
 )]
 pub(super) struct TokenArgs {
