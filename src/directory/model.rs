@@ -268,13 +268,15 @@ impl Directory {
         self.retired_as(&fold(name)).all(|before| id.is_some() && before.scim_id.as_deref() == id)
     }
 
-    /// Whether a new account may have a name: nobody had it before, or one of the same `externalId`, which nobody has now.
-    /// An account that is there may have been given that `externalId` for the name's sake.
+    /// Whether a new account may have a name: nobody had it before, or one of the same `externalId` that is gone, and
+    /// nobody has that `externalId` now. An account that is there may have been given it for the name's sake.
     pub fn may_come_as(&self, name: &str, scim: Option<&serde_json::Value>) -> bool {
         let external_id = text_of(scim, "externalId").filter(|id| !id.trim().is_empty());
         let is_free = external_id.is_some_and(|id| self.external_id(Kind::User, id).next().is_none());
+        let has_gone =
+            |before: &Retired| before.scim_id.as_deref().is_none_or(|id| self.scim_id(Kind::User, id).is_none());
         self.retired_as(&fold(name))
-            .all(|before| is_free && before.external_id.as_deref() == external_id)
+            .all(|before| is_free && has_gone(before) && before.external_id.as_deref() == external_id)
     }
 
     fn retired_as<'d>(&'d self, folded: &'d str) -> impl Iterator<Item = &'d Retired> {

@@ -136,6 +136,21 @@ async fn no_external_id_opens_a_retired_name_to_an_account_that_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_called_something_else_now_and_lives_keeps_the_name_from_others() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let person = json!({"userName": "lena@example.com", "externalId": "one"});
+    let made = provider.ask("POST", "/Users", &person, 201).await;
+    let path = format!("/Users/{}", made["id"].as_str().expect("an id"));
+    let moved = json!([{"op": "replace", "value": {"userName": "lena.m@example.com", "externalId": "two"}}]);
+    assert_eq!(provider.patch(&path, moved).await, 200);
+    provider.ask("POST", "/Users", &person, 409).await;
+    // Once she has gone, whoever comes as she once was is taken for her.
+    provider.ask("DELETE", &path, &Value::Null, 204).await;
+    provider.ask("POST", "/Users", &person, 201).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_user_has_a_twin_whoever_made_the_first() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;

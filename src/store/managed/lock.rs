@@ -71,13 +71,14 @@ fn open(root: &Path) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let file = options.create(true).truncate(false).mode(0o600).open(&path)?;
             // Of two that make it at once, both say the same.
-            take_after(&file, directory, locking(directory)?)?;
+            take_after(&file, directory, 0o660)?;
+            file.set_permissions(Permissions::from_mode(mode_in(directory)?))?;
             Ok(file)
         }
         opened => {
             let file = opened?;
             // Whoever opened the directory to more or to fewer has opened this as well. It may be another's file.
-            let mode = fs::metadata(directory)?.mode() & locking(directory)?;
+            let mode = mode_in(directory)?;
             if file.metadata()?.mode() & 0o777 != mode {
                 let _ = file.set_permissions(Permissions::from_mode(mode));
             }
@@ -86,8 +87,9 @@ fn open(root: &Path) -> io::Result<File> {
     }
 }
 
-/// Which bits of a directory's mode its lock may have: those of whoever may write there.
-fn locking(directory: &Path) -> io::Result<u32> {
+/// The mode of the lock in a directory: it is for whoever may write there, and always for its owner, who may want to write
+/// there again.
+fn mode_in(directory: &Path) -> io::Result<u32> {
     let group_writes = fs::metadata(directory)?.mode() & 0o020 != 0;
     Ok(if group_writes { 0o660 } else { 0o600 })
 }

@@ -181,8 +181,10 @@ pub(in crate::store) fn take_after(new: &File, directory: &Path, bits: u32) -> i
     let above = fs::metadata(directory)?;
     let now = new.metadata()?;
     if (now.uid(), now.gid()) != (above.uid(), above.gid()) {
-        // Who is not root gives nothing away; then the group may do, as the mode says.
-        let _ = rustix::fs::fchown(new, Some(Uid::from_raw(above.uid())), Some(Gid::from_raw(above.gid())));
+        // Who is not root gives nothing away, and may share with a group of theirs; then that may do, as the mode says.
+        let (uid, gid) = (Uid::from_raw(above.uid()), Gid::from_raw(above.gid()));
+        let given = rustix::fs::fchown(new, Some(uid), Some(gid));
+        let _ = given.or_else(|_| rustix::fs::fchown(new, None, Some(gid)));
     }
     new.set_permissions(fs::Permissions::from_mode(above.mode() & bits))
 }
