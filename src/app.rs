@@ -14,4 +14,4 @@ pub use logging::{LogFormat, start_logging};
 pub use model::{IGNORED, MINIMAL, MODEL, built_in};
 pub use run::{Running, Signals, StartError, World, check_tokens, run};
 pub use settings::{SETTINGS, Setting, Settings};
-pub use tokens::{TOKENS_FILE, TokensError, TokensFile, change_tokens, change_tokens_on_record, read_tokens};
+pub use tokens::{LOOK, TOKENS_FILE, TokensError, TokensFile, change_tokens, change_tokens_on_record, read_tokens};

@@ -17,7 +17,7 @@ mod writer;
 
 pub use compile::{Compiled, NextError, compile, compile_files, compile_next, load, load_files};
 pub use files::{File, FileLimits, Kind, Names, Tree, is_root, read};
-pub use live::{Generation, Live, Pending, Standing, Status, Watching};
+pub use live::{Generation, Live, Pending, Standing, Status, Watching, standing};
 pub use loader::{Event, Loader, LoaderSettings};
 pub use managed::FileChange;
 pub use writer::{

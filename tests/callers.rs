@@ -602,6 +602,25 @@ fn a_token_is_for_an_account_that_is_there() {
     }
     let tokens = app::read_tokens(&root.path().join(TOKENS_FILE)).expect("tokens");
     assert!(tokens.tokens().all(|token| token.principal.entity_type == "ServiceUser"));
+    // An account that is deactivated may get one, which is said to be good for nothing.
+    let (code, told) = create("later", "user:bo@example.com");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("is deactivated"), "{told}");
+    let listed = out(&run(root.path(), &["list"]));
+    assert!(listed.contains("User:bo@example.com (deactivated)"), "{listed}");
+    let listed = out(&run(root.path(), &["list", "--format", "json"]));
+    let listed: serde_json::Value = serde_json::from_str(&listed).expect("JSON");
+    let of = |name: &str| {
+        let mut tokens = listed["tokens"].as_array().into_iter().flatten();
+        tokens
+            .find(|token| token["name"] == name)
+            .map(|token| (token["account"].clone(), token["live"].clone()))
+    };
+    assert_eq!(of("later"), Some(("deactivated".into(), false.into())), "{listed}");
+    let delete = gatepost().args(["user", "delete", "bo@example.com"]).current_dir(root.path()).output();
+    assert!(delete.expect("the binary").status.success());
+    let listed = out(&run(root.path(), &["list"]));
+    assert!(listed.contains("User:bo@example.com (missing)"), "{listed}");
     // Files that do not load cannot tell, and whoever mends them may need the token.
     root.write("entities/zz.yaml", "users: 1\n");
     let (code, told) = create("unchecked", "user:anna@example.com");

@@ -162,6 +162,12 @@ fn what_cannot_be_is_told_with_its_exit_code() {
         ("team delete Public", 3, "R20", true),
         ("team add-member Public emi@example.com", 3, "R20", true),
         ("user create ana@example.com", 1, "already", true),
+        ("user create user:zz@example.com", 2, "leave the kind out", false),
+        ("user create zz@example.com --name=", 2, "a name is not empty", true),
+        ("datastore edit ledger --name=", 2, "a name is not empty", true),
+        ("user deactivate nightly-scan", 1, "there is a service user of that id", false),
+        ("team delete Finance", 1, "it is the name of `finance`", false),
+        ("user release ana@example.com", 1, "`ana@example.com` is not retired", true),
         ("user role ana@example.com Owner", 2, "Admin", false),
         ("user edit ana@example.com", 2, "required", false),
         ("user deactivate emi@example.com --if-revision 00", 1, "changed meanwhile", true),
@@ -342,6 +348,9 @@ fn a_running_sidecar_is_listed_and_changed_with_a_token() {
         ),
         ("user deactivate carla@example.com", 0, "the user `carla@example.com`: changed"),
         ("user show carla@example.com", 0, "inactive"),
+        ("user show user:carla@example.com", 0, "inactive"),
+        ("datastore show datastore:payroll", 0, "finance (read)"),
+        ("user release carla@example.com", 1, "is not retired"),
         ("team add-member finance dev@example.com", 0, "changed"),
         ("team assign finance orders=read", 0, "changed"),
         ("team show finance", 0, "orders (read)"),
@@ -405,6 +414,10 @@ fn a_running_sidecar_is_listed_and_changed_with_a_token() {
         assert_eq!(output.status.code(), Some(1), "{arguments}: {}", err(&output));
         assert!(err(&output).contains("the admin API is not there"), "{}", err(&output));
     }
+    root.write("secret", "\n");
+    let empty = there("user list");
+    assert_eq!(empty.status.code(), Some(2));
+    assert!(err(&empty).contains("there is no token in `secret`"), "{}", err(&empty));
     root.write("secret", "gp_wrong");
     assert_eq!(there("user list").status.code(), Some(1));
 }

@@ -22,8 +22,8 @@ const BYTES_MAX: u64 = 4 << 20;
 /// Writing for the group, and anything for everybody else.
 const REFUSED_MODE: u32 = 0o027;
 
-/// How long a look at the file is good for.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long a look at the file is good for: after that time each sidecar goes by what it says.
+pub const LOOK: Duration = Duration::from_millis(100);
 
 /// How long another process may take with a change of them.
 const HELD_MAX: Duration = Duration::from_secs(10);

@@ -19,6 +19,7 @@ pub(super) fn run(args: &AuthorizeArgs) -> u8 {
         Ok(settings) => settings,
         Err(faults) => return refuse_settings(&faults),
     };
+    check::tell_built_in(&args.root.world());
     let snapshot = match check::compile(&args.root, &settings) {
         Ok(snapshot) => snapshot,
         Err(faults) => {

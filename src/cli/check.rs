@@ -31,11 +31,7 @@ pub(super) fn run(args: &CheckArgs) -> u8 {
     faults.sort_by_key(|fault| fault.severity);
     let is_good = faults.iter().all(|fault| fault.severity != Severity::Error);
     let snapshot = compiled.ok().filter(|_| is_good);
-    if matches!(args.root.world(), World::BuiltIn) {
-        print_error(
-            "this directory is no root, so the model that is built in is checked; `gatepost check DIRECTORY` names a root",
-        );
-    }
+    tell_built_in(&args.root.world());
     match args.format {
         Format::Text => show(&args.root, snapshot.as_ref(), &faults),
         Format::Json => print(&as_json(snapshot.as_ref(), &faults).to_string()),
@@ -55,6 +51,13 @@ fn tokens(world: &World, settings: &Settings) -> Option<Fault> {
     } else {
         Fault::error("tokens", message).into_warning()
     })
+}
+
+/// Says where nobody has named a root, and there is none here: what is shown is about invented people.
+pub(super) fn tell_built_in(world: &World) {
+    if matches!(world, World::BuiltIn) {
+        print_error("this directory is no root: this is the model that is built in");
+    }
 }
 
 /// Reads and compiles what the arguments name, once. Deep policies want a deep stack.

@@ -15,6 +15,7 @@ use clap_complete::engine::ArgValueCompleter;
 use std::path::PathBuf;
 
 use self::change::Changing;
+pub(super) use self::files::read;
 use super::lists::NamedRootArgs;
 use super::source::Failed;
 use super::{Format, complete};

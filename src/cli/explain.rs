@@ -45,7 +45,7 @@ fn document(args: &ExplainArgs) -> Result<ExplainDocument, u8> {
             print_error(&message);
             code
         };
-        let address = line::address(url).map_err(|message| fail(message, USAGE))?;
+        let address = line::address(url, line::Listener::Decisions).map_err(|message| fail(message, USAGE))?;
         let mut sidecar = Sidecar::new(address).map_err(|message| fail(message, FAILURE))?;
         return authorize::ask(&args.question, depth_max, |query| sidecar.explain(query)).map_err(told);
     }

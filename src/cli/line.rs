@@ -19,9 +19,20 @@ pub(super) const TOKEN: &str = "GATEPOST_TOKEN";
 /// For one answer to a `GET`.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
+/// Which listener of a sidecar is meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Listener {
+    Decisions,
+    Admin,
+}
+
 /// The address in a URL, or an address as `wait` takes it.
-pub(super) fn address(url: &str) -> Result<Address, String> {
-    let wrong = |why: &str| format!("--url: {why}; write `http://127.0.0.1:8180` or `unix:/path/to.sock`");
+pub(super) fn address(url: &str, listener: Listener) -> Result<Address, String> {
+    let (example, routes) = match listener {
+        Listener::Decisions => ("http://127.0.0.1:8180", "AuthZEN"),
+        Listener::Admin => ("http://127.0.0.1:8181", "the admin API"),
+    };
+    let wrong = |why: &str| format!("--url: {why}; write `{example}` or `unix:/path/to.sock`");
     if url.starts_with("https://") {
         return Err(wrong("a sidecar has no TLS"));
     }
@@ -31,7 +42,7 @@ pub(super) fn address(url: &str) -> Result<Address, String> {
     };
     if !host.starts_with("unix:") && host.contains('/') {
         return Err(wrong(&format!(
-            "`{url}` has a path, and the routes of AuthZEN stand at the top"
+            "`{url}` has a path, and the routes of {routes} stand at the top"
         )));
     }
     host.parse().map_err(|_| wrong(&format!("`{url}` is no address of a sidecar")))
@@ -152,7 +163,7 @@ mod tests {
             ("127.0.0.1:8180", "127.0.0.1:8180"),
             ("unix:/run/gatepost.sock", "unix:/run/gatepost.sock"),
         ] {
-            assert_eq!(address(url).expect(url).to_string(), read);
+            assert_eq!(address(url, Listener::Decisions).expect(url).to_string(), read);
         }
         for (url, why) in [
             ("https://127.0.0.1:8180", "no TLS"),
@@ -161,7 +172,7 @@ mod tests {
             ("", "no address"),
             ("unix:", "no address"),
         ] {
-            let told = address(url).expect_err(url);
+            let told = address(url, Listener::Decisions).expect_err(url);
             assert!(told.contains(why) && told.contains("unix:/path/to.sock"), "{told}");
         }
     }

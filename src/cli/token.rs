@@ -13,10 +13,10 @@ use super::lists::{Colour, NamedRootArgs, Table, shown};
 use super::names::{self, Typed};
 use super::render::shown_json;
 use super::source::Failed;
-use super::{FAILURE, Format, RootArgs, SUCCESS, check, complete, hand_over, print, print_error, system_user};
-use crate::app::{Settings, TokensError, World, change_tokens_on_record, read_tokens};
+use super::{FAILURE, Format, RootArgs, SUCCESS, complete, directory, hand_over, print, print_error, system_user};
+use crate::app::{LOOK, Settings, TokensError, World, change_tokens_on_record, read_tokens};
 use crate::callers::{Callers, Principal, Scope, Token};
-use crate::store::{TokenChange, TokenLine, record_token};
+use crate::store::{Standing, TokenChange, TokenLine, record_token, standing};
 
 /// The longest time that a token is made for: a hundred years, nearly.
 const DAYS_MAX: u32 = 36_500;
@@ -161,6 +161,7 @@ fn create(args: &CreateArgs) -> Result<u8, Failed> {
         record(&args.root.root(), &settings, TokenChange::Create, &args.name, after)
     })
     .map_err(|error| Failed::Other(error.to_string()))?;
+    sidecars_have_looked();
     let told = match args.format {
         Format::Json => {
             json!({ "name": args.name, "token": secret.reveal(), "expires": expires.map(time), "file": path })
@@ -186,15 +187,23 @@ fn create(args: &CreateArgs) -> Result<u8, Failed> {
 /// Revokes a token by its name, on record, and says whether there was one.
 fn take_away(root: &RootArgs, settings: &Settings, path: &Path, name: &str) -> Result<bool, TokensError> {
     let change = |callers: &mut Callers| Ok(callers.revoke(name));
-    change_tokens_on_record(path, change, |before, _| {
+    let was_there = change_tokens_on_record(path, change, |before, _| {
         record(root, settings, TokenChange::Revoke, name, before)
-    })
+    });
+    sidecars_have_looked();
+    was_there
+}
+
+/// Waits until each sidecar that is asked something goes by the tokens as they are now: what is said to be good is good then,
+/// and what is revoked is not.
+fn sidecars_have_looked() {
+    std::thread::sleep(LOOK);
 }
 
 /// Whom a token is for, by the exact type: an account that is not there would make a token that is good for nothing, and
 /// whoever made the account later would have made it good.
 fn known(root: &RootArgs, settings: &Settings, principal: Principal) -> Result<Principal, Failed> {
-    let Ok(snapshot) = check::compile(root, settings) else {
+    let Ok(compiled) = directory::read(&root.world(), settings) else {
         print_error(&format!(
             "nobody knows whether there is {} `{}`: the files have faults, which `gatepost check` shows",
             shown(&principal.entity_type),
@@ -202,10 +211,15 @@ fn known(root: &RootArgs, settings: &Settings, principal: Principal) -> Result<P
         ));
         return Ok(principal);
     };
-    match names::principal(&snapshot, &principal.entity_type, &principal.id) {
-        Ok((entity_type, id)) => Ok(Principal { entity_type, id }),
-        Err(why) => Err(Failed::Other(format!("--principal: {why}"))),
+    let (entity_type, id) = names::principal(&compiled.snapshot, &principal.entity_type, &principal.id)
+        .map_err(|why| Failed::Other(format!("--principal: {why}")))?;
+    if standing(&compiled.snapshot, &compiled.directory, &entity_type, &id) != Standing::Good {
+        let account = shown(&format!("{entity_type}::\"{id}\""));
+        print_error(&format!(
+            "`{account}` is deactivated: its tokens are good for nothing until it is reactivated"
+        ));
     }
+    Ok(Principal { entity_type, id })
 }
 
 /// Puts on record what is done to a token, in the audit trail of its root. The built-in model has none.
@@ -228,14 +242,33 @@ fn record(root: &RootArgs, settings: &Settings, command: TokenChange, name: &str
 
 fn list(args: &ListArgs) -> Result<u8, Failed> {
     let callers = read_tokens(&file(&args.root)?).map_err(|error| Failed::Other(error.to_string()))?;
+    let root = args.root.root();
+    let settings = root.settings(&[]).map_err(Failed::Settings)?;
+    let compiled = match callers.tokens().next() {
+        Some(_) => directory::read(&root.world(), &settings).ok(),
+        None => None,
+    };
+    if compiled.is_none() && callers.tokens().next().is_some() {
+        print_error(
+            "nobody knows which of their accounts are good: the files have faults, which `gatepost check` shows",
+        );
+    }
+    let stands = |token: &Token| {
+        let compiled = compiled.as_ref()?;
+        let Principal { entity_type, id } = &token.principal;
+        Some(standing(&compiled.snapshot, &compiled.directory, entity_type, id))
+    };
     let now = Utc::now();
     if args.format == Format::Json {
         let tokens: Vec<_> = callers
             .tokens()
             .map(|token| {
+                let standing = stands(token);
                 json!({
                     "name": token.name, "principal": token.principal, "scopes": token.scopes,
-                    "created": time(token.created), "expires": token.expires.map(time), "live": token.is_live(now),
+                    "created": time(token.created), "expires": token.expires.map(time),
+                    "account": standing.map(word),
+                    "live": token.is_live(now) && standing.is_none_or(|standing| standing == Standing::Good),
                 })
             })
             .collect();
@@ -243,7 +276,7 @@ fn list(args: &ListArgs) -> Result<u8, Failed> {
         return Ok(SUCCESS);
     }
     let mut table = Table::new(["name", "principal", "scopes", "created", "expires"]);
-    table.rows.extend(callers.tokens().map(|token| row(token, now)));
+    table.rows.extend(callers.tokens().map(|token| row(token, stands(token), now)));
     if table.rows.is_empty() {
         print("no tokens");
     } else {
@@ -252,16 +285,30 @@ fn list(args: &ListArgs) -> Result<u8, Failed> {
     Ok(SUCCESS)
 }
 
-fn row(token: &Token, now: DateTime<Utc>) -> Vec<String> {
+/// How an account is called by how it stands.
+fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Good => "good",
+        Standing::Deactivated => "deactivated",
+        Standing::Missing => "missing",
+    }
+}
+
+fn row(token: &Token, standing: Option<Standing>, now: DateTime<Utc>) -> Vec<String> {
     let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.name()).collect();
     let expires = match token.expires {
         None => "never".to_owned(),
         Some(expires) if token.is_live(now) => time(expires),
         Some(expires) => format!("{} (expired)", time(expires)),
     };
+    let principal = shown(&format!("{}:{}", token.principal.entity_type, token.principal.id));
+    let principal = match standing.filter(|standing| *standing != Standing::Good) {
+        Some(standing) => format!("{principal} ({})", word(standing)),
+        None => principal,
+    };
     vec![
         shown(&token.name),
-        shown(&format!("{}:{}", token.principal.entity_type, token.principal.id)),
+        principal,
         scopes.join(", "),
         time(token.created),
         expires,

@@ -49,8 +49,8 @@ impl fmt::Display for Address {
 pub enum BindError {
     /// Reachable from other machines, and nobody would have to say who they are.
     #[error(
-        "refusing to listen on `{0}`: it is not a loopback address, and there is neither TLS nor authentication of \
-         callers; listen on `127.0.0.1` or on a Unix socket"
+        "refusing to listen on `{0}`: it is not a loopback address, and whoever is on the way would read and \
+         change what is said; listen on `127.0.0.1` or on a Unix socket"
     )]
     NotLoopback(SocketAddr),
     /// A server is there already.

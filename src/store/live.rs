@@ -42,20 +42,25 @@ pub enum Standing {
 impl Generation {
     /// How an account stands. The type is an exact name, a short one or an alias.
     pub fn standing(&self, entity_type: &str, id: &str) -> Standing {
-        let Some(exact) = self.snapshot.entity_type(entity_type) else {
-            return Standing::Missing;
-        };
-        // Who keeps no directory may speak for what is in no file.
-        if self.directory.is_empty() {
-            return Standing::Good;
-        }
-        let kind = Kind::ALL.into_iter().find(|kind| kind.is_account() && kind.entity_type() == exact);
-        match kind.and_then(|kind| self.directory.account(kind, id)) {
-            Some(account) if account.active => Standing::Good,
-            Some(_) => Standing::Deactivated,
-            None if self.snapshot.has_entity(exact, id) => Standing::Good,
-            None => Standing::Missing,
-        }
+        standing(&self.snapshot, &self.directory, entity_type, id)
+    }
+}
+
+/// How an account stands. The type is an exact name, a short one or an alias.
+pub fn standing(snapshot: &Snapshot, directory: &Directory, entity_type: &str, id: &str) -> Standing {
+    let Some(exact) = snapshot.entity_type(entity_type) else {
+        return Standing::Missing;
+    };
+    // Who keeps no directory may speak for what is in no file.
+    if directory.is_empty() {
+        return Standing::Good;
+    }
+    let kind = Kind::ALL.into_iter().find(|kind| kind.is_account() && kind.entity_type() == exact);
+    match kind.and_then(|kind| directory.account(kind, id)) {
+        Some(account) if account.active => Standing::Good,
+        Some(_) => Standing::Deactivated,
+        None if snapshot.has_entity(exact, id) => Standing::Good,
+        None => Standing::Missing,
     }
 }
 

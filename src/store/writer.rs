@@ -166,6 +166,8 @@ pub enum Refusal {
     },
     /// There is no such entry.
     NotFound(Key),
+    /// This id of a user is not retired.
+    NotRetired(String),
     /// There is such an entry already.
     Exists(Key),
     /// Tokens speak for an account of this id, which comes: they would be good again.
@@ -255,6 +257,7 @@ impl fmt::Display for Refusal {
             Self::Denied(denied) => denied.fmt(f),
             Self::Rule { rule, message } => write!(f, "{message} ({rule})"),
             Self::NotFound(key) => write!(f, "there is no {} `{}`", key.kind.word(), key.id),
+            Self::NotRetired(id) => write!(f, "`{id}` is not retired"),
             Self::Exists(key) => write!(f, "there is a {} `{}` already", key.kind.word(), key.id),
             Self::Claimed { key, tokens } => {
                 let tokens: Vec<String> = tokens.iter().map(|token| format!("`{token}`")).collect();

@@ -49,6 +49,15 @@ async fn whoever_may_see_nothing_does_not_learn_what_there_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_takes_their_own_access_away_is_told_that_it_is_done_and_shown_nothing() {
+    let world = World::new().await;
+    let ana = &mut world.caller("ana").await;
+    let done = ana.does("POST", "/v1/admin/users/ana@example.com/deactivate", "").await;
+    assert_eq!((done.status.as_u16(), done.text()), (204, ""));
+    assert_eq!(ana.get("/v1/admin/users/ana@example.com").await.status, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_outlives_its_account_and_is_good_for_no_other() {
     let world = World::new().await;
     let ana = &mut world.caller("ana").await;

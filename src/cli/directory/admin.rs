@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::PlaceArgs;
 use super::outcome::{self, Access, Outcome};
 use super::place::Manner;
-use crate::cli::line::{self, Line, TOKEN};
+use crate::cli::line::{self, Line, Listener, TOKEN};
 use crate::cli::print_error;
 use crate::cli::source::Failed;
 use crate::directory::{Assignments, Command, Key, Kind, Members, Patch, Permission, Role};
@@ -45,7 +45,7 @@ impl Admin {
     /// # Errors
     /// The address is none, or there is no token.
     pub(super) fn open(url: &str, args: &PlaceArgs) -> Result<Self, Failed> {
-        let address = line::address(url).map_err(Failed::Usage)?;
+        let address = line::address(url, Listener::Admin).map_err(Failed::Usage)?;
         let token = match &args.token_file {
             Some(path) => token_in(path)?,
             None => std::env::var(TOKEN).map_err(|_| {
@@ -55,6 +55,12 @@ impl Admin {
                 ))
             })?,
         };
+        if token.trim().is_empty() {
+            return Err(Failed::Usage(match &args.token_file {
+                Some(path) => format!("--token-file: there is no token in `{}`", path.display()),
+                None => format!("{TOKEN} is empty"),
+            }));
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Ok(Self {
             runtime: runtime.map_err(|error| Failed::Other(format!("cannot start: {error}")))?,

@@ -51,14 +51,12 @@ impl<'a> Changing<'a> {
     }
 
     pub(super) fn create_account(mut self, kind: Kind, args: &CreateAccountArgs) -> Result<u8, Failed> {
-        for team in &args.teams {
-            self.place.get(&Key::new(Kind::Team, team.as_str()))?;
-        }
+        let teams = self.teams(&args.teams)?;
         let entry = Patch {
             name: args.name.clone(),
             role: Some(args.role),
             active: Some(true),
-            teams: set(&args.teams),
+            teams: set(teams),
             ..Patch::default()
         };
         self.create(Key::new(kind, args.id.as_str()), entry)
@@ -109,7 +107,7 @@ impl<'a> Changing<'a> {
             name,
             ..Patch::default()
         };
-        self.change(Key::new(kind, id), patch)
+        self.change(kind, id, patch)
     }
 
     pub(super) fn edit_team(self, args: &EditTeamArgs) -> Result<u8, Failed> {
@@ -120,7 +118,7 @@ impl<'a> Changing<'a> {
             permission: args.permission.map(super::Level::permission),
             ..Patch::default()
         };
-        self.change(Key::new(Kind::Team, args.id.as_str()), patch)
+        self.change(Kind::Team, &args.id, patch)
     }
 
     pub(super) fn role(self, kind: Kind, id: &str, role: Role) -> Result<u8, Failed> {
@@ -128,7 +126,7 @@ impl<'a> Changing<'a> {
             role: Some(role),
             ..Patch::default()
         };
-        self.change(Key::new(kind, id), patch)
+        self.change(kind, id, patch)
     }
 
     pub(super) fn activate(self, kind: Kind, id: &str, active: bool) -> Result<u8, Failed> {
@@ -136,29 +134,25 @@ impl<'a> Changing<'a> {
             active: Some(active),
             ..Patch::default()
         };
-        self.change(Key::new(kind, id), patch)
+        self.change(kind, id, patch)
     }
 
     pub(super) fn join(mut self, kind: Kind, id: &str, teams: &[String]) -> Result<u8, Failed> {
-        for team in teams {
-            self.place.get(&Key::new(Kind::Team, team.as_str()))?;
-        }
+        let teams = self.teams(teams)?;
         let patch = Patch {
-            teams: some(teams.iter().cloned().collect(), BTreeSet::new()),
+            teams: some(teams, BTreeSet::new()),
             ..Patch::default()
         };
-        self.change(Key::new(kind, id), patch)
+        self.change(kind, id, patch)
     }
 
     pub(super) fn leave(mut self, kind: Kind, id: &str, teams: &[String]) -> Result<u8, Failed> {
-        for team in teams {
-            self.place.get(&Key::new(Kind::Team, team.as_str()))?;
-        }
+        let teams = self.teams(teams)?;
         let patch = Patch {
-            teams: some(BTreeSet::new(), teams.iter().cloned().collect()),
+            teams: some(BTreeSet::new(), teams),
             ..Patch::default()
         };
-        self.change(Key::new(kind, id), patch)
+        self.change(kind, id, patch)
     }
 
     pub(super) fn add_members(mut self, team: &str, members: &[String]) -> Result<u8, Failed> {
@@ -168,7 +162,7 @@ impl<'a> Changing<'a> {
             service_users: some(service_users, BTreeSet::new()),
             ..Patch::default()
         };
-        self.change(Key::new(Kind::Team, team), patch)
+        self.change(Kind::Team, team, patch)
     }
 
     pub(super) fn remove_members(mut self, team: &str, members: &[String]) -> Result<u8, Failed> {
@@ -178,7 +172,7 @@ impl<'a> Changing<'a> {
             service_users: some(BTreeSet::new(), service_users),
             ..Patch::default()
         };
-        self.change(Key::new(Kind::Team, team), patch)
+        self.change(Kind::Team, team, patch)
     }
 
     pub(super) fn assign(mut self, team: &str, stores: &[String]) -> Result<u8, Failed> {
@@ -195,7 +189,7 @@ impl<'a> Changing<'a> {
             enrichment_datastores,
             ..Patch::default()
         };
-        self.change(Key::new(Kind::Team, team), patch)
+        self.change(Kind::Team, team, patch)
     }
 
     pub(super) fn unassign(mut self, team: &str, stores: &[String]) -> Result<u8, Failed> {
@@ -217,13 +211,17 @@ impl<'a> Changing<'a> {
             enrichment_datastores,
             ..Patch::default()
         };
-        self.change(Key::new(Kind::Team, team), patch)
+        self.change(Kind::Team, team, patch)
     }
 
     pub(super) fn delete(mut self, kind: Kind, id: &str) -> Result<u8, Failed> {
-        let key = Key::new(kind, id);
-        self.place.get(&key)?;
+        let key = self.place.known(kind, id)?;
         self.carry_out(&Command::Delete { key }, "deleted")
+    }
+
+    /// The ids of teams that are there.
+    fn teams(&mut self, typed: &[String]) -> Result<BTreeSet<String>, Failed> {
+        typed.iter().map(|text| Ok(self.place.known(Kind::Team, text)?.id)).collect()
     }
 
     /// Users and service users among accounts.
@@ -252,11 +250,18 @@ impl<'a> Changing<'a> {
     }
 
     fn create(self, key: Key, entry: Patch) -> Result<u8, Failed> {
+        if let Some((_, id)) = typed::kind_of(&key.id) {
+            return Err(Failed::Usage(format!(
+                "`{}` begins with a kind, and would be taken for `{}` wherever both can stand: leave the kind out",
+                shown(&key.id),
+                shown(id)
+            )));
+        }
         self.carry_out(&Command::Create { key, entry }, "created")
     }
 
-    fn change(mut self, key: Key, patch: Patch) -> Result<u8, Failed> {
-        self.place.get(&key)?;
+    fn change(mut self, kind: Kind, id: &str, patch: Patch) -> Result<u8, Failed> {
+        let key = self.place.known(kind, id)?;
         self.carry_out(&Command::Change { key, patch }, "changed")
     }
 
@@ -284,11 +289,16 @@ impl<'a> Changing<'a> {
                 dry_run: true,
                 ..self.manner.clone()
             };
+            // An answer that refuses may name a later revision than that by which it does.
+            let before = self.place.revision_before(&command.key())?;
             let preview = match self.place.order(command, &look) {
-                // It is refused once more, and that is on record; unless somebody has changed something meanwhile.
-                Err(Failed::TurnedDown(_)) => {
-                    self.pin();
-                    return self.place.order(command, &self.manner);
+                // It is refused once more, and that is on record; or, if somebody has changed something meanwhile, that.
+                Err(Failed::TurnedDown(why)) => {
+                    self.pin(before);
+                    return match self.place.order(command, &self.manner) {
+                        Err(Failed::Overtaken(_)) => Err(Failed::TurnedDown(why)),
+                        outcome => outcome,
+                    };
                 }
                 Err(Failed::Overtaken(_)) if *agreed => return self.place.order(command, &self.manner),
                 preview => preview?,
@@ -301,17 +311,17 @@ impl<'a> Changing<'a> {
             if let Some(reason) = preview.access.as_ref().and_then(|access| confirm::reason(access, acting)) {
                 self.ask(&preview, &reason)?;
                 // What was shown is what is agreed to.
-                self.pin();
+                let shown = self.place.revision().map(str::to_owned);
+                self.pin(shown);
                 *agreed = true;
             }
         }
         self.place.order(command, &self.manner)
     }
 
-    /// Holds the change to the revision that was looked at.
-    fn pin(&mut self) {
-        let read = self.place.revision().map(str::to_owned);
-        self.manner.if_revision = self.manner.if_revision.take().or(read);
+    /// Holds the change to a revision, if no other was named.
+    fn pin(&mut self, revision: Option<String>) {
+        self.manner.if_revision = self.manner.if_revision.take().or(revision);
     }
 
     fn ask(&self, preview: &Outcome, reason: &str) -> Result<(), Failed> {
@@ -356,11 +366,11 @@ fn entity_type_of(word: &str) -> String {
     }
 }
 
-fn set(ids: &[String]) -> Members {
+fn set(ids: BTreeSet<String>) -> Members {
     if ids.is_empty() {
         Members::Keep
     } else {
-        Members::Set(ids.iter().cloned().collect())
+        Members::Set(ids)
     }
 }
 

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::outcome::Outcome;
 use super::place::{Manner, Purpose};
 use crate::app::{Settings, World, built_in};
+use crate::cli::check::tell_built_in;
 use crate::cli::source::Failed;
-use crate::cli::system_user;
-use crate::cli::{RootArgs, progress};
+use crate::cli::{RootArgs, progress, system_user};
 use crate::directory::{Account, Assignment, Command, Directory, Key, Kind, Permission, Team};
 use crate::engine::{Fault, Faults};
 use crate::store::{self, Actor, Channel, Compiled, Expected, Live, Loader, Order, Refusal};
@@ -38,6 +38,7 @@ impl Files {
         let settings = root.settings(&[]).map_err(Failed::Settings)?;
         match (purpose, root.world()) {
             (Purpose::Read, world) => {
+                tell_built_in(&world);
                 let compiled = read(&world, &settings).map_err(Failed::Files)?;
                 Ok(Self {
                     revision: compiled.snapshot.revision().to_owned(),
@@ -138,12 +139,18 @@ fn refused(refusal: Refusal) -> Failed {
         Refusal::Broken(faults) | Refusal::Uneditable(faults) => Failed::Files(faults),
         Refusal::Invalid { .. } => Failed::Usage(refusal.to_string()),
         Refusal::Stale { .. } => return Failed::Overtaken(Box::new(Failed::Other(refusal.to_string()))),
-        Refusal::NotFound(_) | Refusal::Exists(_) | Refusal::Claimed { .. } => Failed::Other(refusal.to_string()),
+        Refusal::NotFound(_) | Refusal::NotRetired(_) | Refusal::Exists(_) | Refusal::Claimed { .. } => {
+            Failed::Other(refusal.to_string())
+        }
     };
     Failed::TurnedDown(Box::new(why))
 }
 
-fn read(world: &World, settings: &Settings) -> Result<Compiled, Faults> {
+/// Reads what a world is, once.
+///
+/// # Errors
+/// The files have faults.
+pub(in crate::cli) fn read(world: &World, settings: &Settings) -> Result<Compiled, Faults> {
     let work = || match world {
         World::BuiltIn => store::load_files(&built_in(), &settings.options),
         World::Root(path) => {

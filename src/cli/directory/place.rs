@@ -6,8 +6,9 @@ use super::PlaceArgs;
 use super::admin::Admin;
 use super::files::Files;
 use super::outcome::Outcome;
+use super::typed;
 use crate::cli::source::Failed;
-use crate::directory::{Command, Key, Kind};
+use crate::directory::{Command, Key, Kind, fold};
 use crate::engine::nearest;
 
 /// How many names are offered for one that is unknown.
@@ -78,6 +79,17 @@ impl Place {
         }
     }
 
+    /// A revision that what is asked next is answered by, or by a later one.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub(super) fn revision_before(&mut self, key: &Key) -> Result<Option<String>, Failed> {
+        if self.revision().is_none() {
+            self.find(key)?;
+        }
+        Ok(self.revision().map(str::to_owned))
+    }
+
     /// One entry that has to be there.
     ///
     /// # Errors
@@ -89,9 +101,34 @@ impl Place {
         }
     }
 
-    /// Says that an id is unknown, and which are near.
+    /// The entry of a kind that was typed: its id, or that behind the kind, as in `user:ana@example.com`.
+    ///
+    /// # Errors
+    /// There is none, and what is near; or nobody answers.
+    pub(super) fn known(&mut self, kind: Kind, text: &str) -> Result<Key, Failed> {
+        let typed = typed::kind_of(text).filter(|(typed, _)| *typed == kind).map(|(_, id)| id);
+        for id in [Some(text), typed].into_iter().flatten() {
+            let key = Key::new(kind, id);
+            if self.find(&key)?.is_some() {
+                return Ok(key);
+            }
+        }
+        Err(self.unknown(kind, typed.unwrap_or(text)))
+    }
+
+    /// Says that an id is unknown, and what may be meant.
     pub(super) fn unknown(&mut self, kind: Kind, id: &str) -> Failed {
+        for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
+            if self.find(&Key::new(other, id)).is_ok_and(|found| found.is_some()) {
+                return Failed::Other(format!("no {} `{id}`: there is a {} of that id", kind.word(), other.word()));
+            }
+        }
         let known = self.all(kind).unwrap_or_default();
+        let named = |entry: &&Value| entry["name"].as_str().is_some_and(|name| fold(name) == fold(id));
+        let named: Vec<&str> = known.iter().filter(named).filter_map(|entry| entry["id"].as_str()).collect();
+        if let [only] = named.as_slice() {
+            return Failed::Other(format!("no {} has the id `{id}`: it is the name of `{only}`", kind.word()));
+        }
         let ids: Vec<&str> = known.iter().filter_map(|entry| entry["id"].as_str()).collect();
         let near = near(id, &ids);
         let offer = match near.as_slice() {

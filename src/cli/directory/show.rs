@@ -8,7 +8,7 @@ use crate::cli::lists::{Table, Tone, colour, shown};
 use crate::cli::render::shown_json;
 use crate::cli::source::Failed;
 use crate::cli::{DENY, Format, SUCCESS, print};
-use crate::directory::{Key, Kind, Role, fold};
+use crate::directory::{Kind, Role, fold};
 
 /// The team that everyone is in.
 const PUBLIC: &str = "Public";
@@ -43,9 +43,14 @@ impl Wanted<'_> {
 /// Lists the entries of a kind.
 pub(super) fn list(kind: Kind, args: &PlaceArgs, wanted: &Wanted<'_>, format: Format) -> Result<u8, Failed> {
     let mut place = Place::open(args, Purpose::Read)?;
-    if let Some(team) = wanted.team.filter(|team| *team != PUBLIC) {
-        place.get(&Key::new(Kind::Team, team))?;
-    }
+    let team = match wanted.team.filter(|team| *team != PUBLIC) {
+        Some(team) => Some(place.known(Kind::Team, team)?.id),
+        None => wanted.team.map(str::to_owned),
+    };
+    let wanted = Wanted {
+        team: team.as_deref(),
+        ..*wanted
+    };
     let mut entries = place.all(kind)?;
     entries.retain(|entry| wanted.takes(entry));
     let code = if entries.is_empty() { DENY } else { SUCCESS };
@@ -56,7 +61,11 @@ pub(super) fn list(kind: Kind, args: &PlaceArgs, wanted: &Wanted<'_>, format: Fo
         return Ok(code);
     }
     if entries.is_empty() {
-        print(&format!("no {}s", kind.word()));
+        let seen = match place {
+            Place::Files(_) => "",
+            Place::Sidecar(_) => " that whom the token is for may see",
+        };
+        print(&format!("no {}s{seen}", kind.word()));
         return Ok(code);
     }
     print(table(kind, &entries).without_empty().text(colour()).trim_end());
@@ -121,14 +130,18 @@ fn names(list: &Value) -> String {
 /// Shows one entry.
 pub(super) fn one(kind: Kind, id: &str, args: &PlaceArgs, format: Format) -> Result<u8, Failed> {
     let mut place = Place::open(args, Purpose::Read)?;
-    let entry = place.get(&Key::new(kind, id))?;
+    let key = place.known(kind, id)?;
+    let (id, entry) = (key.id.as_str(), place.get(&key)?);
     if format == Format::Json {
         print(&shown_json(&entry.to_string()));
         return Ok(SUCCESS);
     }
     let colour = colour();
     let mut text = format!("{}\n", colour.set(Tone::Strong, &shown(&format!("{} {id}", kind.word()))));
-    let facts: Vec<(&str, String)> = facts(kind, &entry);
+    let mut facts: Vec<(&str, String)> = facts(kind, &entry);
+    if matches!(kind, Kind::Datastore | Kind::EnrichmentDatastore) {
+        facts.push(("teams", granted(kind, id, &place.all(Kind::Team)?)));
+    }
     let wide = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in facts {
         let name = colour.set(Tone::Soft, &format!("{name:wide$}"));
@@ -137,6 +150,18 @@ pub(super) fn one(kind: Kind, id: &str, args: &PlaceArgs, format: Format) -> Res
     }
     print(text.trim_end());
     Ok(SUCCESS)
+}
+
+/// The teams that are granted a datastore, with the level.
+fn granted(kind: Kind, id: &str, teams: &[Value]) -> String {
+    let of = |team: &Value| {
+        let mut assignments = team[kind.key()].as_array().into_iter().flatten();
+        let own = assignments.find(|assignment| assignment["id"] == id)?;
+        let level = own["permission"].as_str().or_else(|| team["permission"].as_str())?;
+        Some(format!("{} ({level})", team["id"].as_str()?))
+    };
+    let granted: Vec<String> = teams.iter().filter_map(of).collect();
+    granted.join(", ")
 }
 
 fn facts(kind: Kind, entry: &Value) -> Vec<(&'static str, String)> {

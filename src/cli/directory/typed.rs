@@ -5,7 +5,8 @@ use crate::cli::source::Failed;
 use crate::directory::{Key, Kind, Permission};
 
 /// What a kind is called on the command line.
-const WORDS: [(&str, Kind); 7] = [
+const WORDS: [(&str, Kind); 8] = [
+    ("team", Kind::Team),
     ("user", Kind::User),
     ("service-user", Kind::ServiceUser),
     ("serviceuser", Kind::ServiceUser),
@@ -14,6 +15,13 @@ const WORDS: [(&str, Kind); 7] = [
     ("enrichment-datastore", Kind::EnrichmentDatastore),
     ("enrichmentdatastore", Kind::EnrichmentDatastore),
 ];
+
+/// The kind that an id was typed with, and what is behind it.
+pub(super) fn kind_of(text: &str) -> Option<(Kind, &str)> {
+    let (word, id) = text.split_once(':')?;
+    let (_, kind) = WORDS.iter().find(|(known, _)| *known == word.to_lowercase())?;
+    Some((*kind, id))
+}
 
 /// A user or service user.
 pub(super) fn account(place: &mut Place, text: &str) -> Result<Key, Failed> {
@@ -40,10 +48,9 @@ pub(super) fn assignment(place: &mut Place, text: &str) -> Result<(Key, Option<P
 
 /// The one of two kinds that has the id.
 fn one_of(place: &mut Place, text: &str, kinds: [Kind; 2], what: &str) -> Result<Key, Failed> {
-    let typed = text.split_once(':').and_then(|(word, id)| {
-        let (_, kind) = WORDS.iter().find(|(known, kind)| *known == word.to_lowercase() && kinds.contains(kind))?;
-        Some(Key::new(*kind, id))
-    });
+    let typed = kind_of(text)
+        .filter(|(kind, _)| kinds.contains(kind))
+        .map(|(kind, id)| Key::new(kind, id));
     let keys = kinds.map(|kind| Key::new(kind, text));
     let mut found = Vec::new();
     // An id may have a colon too.
@@ -55,13 +62,7 @@ fn one_of(place: &mut Place, text: &str, kinds: [Kind; 2], what: &str) -> Result
     match found.as_slice() {
         [one] => Ok(one.clone()),
         [] => {
-            let (kind, id) = match text.split_once(':') {
-                Some((word, id)) if WORDS.iter().any(|(known, _)| *known == word) => (
-                    WORDS.iter().find(|(known, _)| *known == word).map_or(kinds[0], |(_, kind)| *kind),
-                    id,
-                ),
-                _ => (kinds[0], text),
-            };
+            let (kind, id) = kind_of(text).unwrap_or((kinds[0], text));
             Err(place.unknown(kind, id))
         }
         _ => {

@@ -32,7 +32,9 @@ pub(super) fn refused(refusal: &Refusal) -> ProblemDocument {
             };
             problem(status, "rule", "a rule of the access model does not allow it")
         }
-        Refusal::NotFound(_) => problem(StatusCode::NOT_FOUND, "not-found", "there is no such entry"),
+        Refusal::NotFound(_) | Refusal::NotRetired(_) => {
+            problem(StatusCode::NOT_FOUND, "not-found", "there is no such entry")
+        }
         Refusal::Exists(_) => problem(StatusCode::CONFLICT, "exists", "there is such an entry already"),
         Refusal::Claimed { .. } => problem(StatusCode::CONFLICT, "exists", "tokens speak for such an entry already"),
         Refusal::Stale { revision, etag } => {

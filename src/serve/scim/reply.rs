@@ -93,7 +93,7 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
             "tokens of a former account of this name would be good for the new one: an Admin has to revoke them first",
         ),
         Refusal::Rule { .. } | Refusal::Uneditable(_) => Problem::new(409, message),
-        Refusal::NotFound(_) => Problem::new(404, "there is no such resource"),
+        Refusal::NotFound(_) | Refusal::NotRetired(_) => Problem::new(404, "there is no such resource"),
         Refusal::Exists(_) => Problem::of(ScimType::Uniqueness, message),
         Refusal::Stale { .. } => Problem::new(412, "the resource has changed meanwhile"),
         Refusal::Invalid { .. } => Problem::of(ScimType::InvalidValue, message),

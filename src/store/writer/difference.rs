@@ -87,7 +87,7 @@ impl Difference {
                 let key = Key::new(Kind::User, user.as_str());
                 match directory.is_retired(user) {
                     true => Ok(Self::new(What::Release, key)),
-                    false => Err(Refusal::NotFound(key)),
+                    false => Err(Refusal::NotRetired(user.clone())),
                 }
             }
         }
@@ -167,6 +167,7 @@ impl Differ<'_> {
         difference.active = entry.active;
         difference.permission = entry.permission;
         difference.scim = entry.scim.clone().filter(Option::is_some);
+        name_can_be(self.channel, key.kind, difference.name.as_ref())?;
         self.lists(key, entry, &mut difference)?;
         Ok(difference)
     }
@@ -197,6 +198,7 @@ impl Differ<'_> {
         } else if let Some(store) = self.directory.store(key.kind, &key.id) {
             difference.name = patch.name.clone().filter(|name| *name != store.name);
         }
+        name_can_be(self.channel, key.kind, difference.name.as_ref())?;
         self.lists(key, patch, &mut difference)?;
         Ok(difference)
     }
@@ -388,6 +390,18 @@ fn members(
             let leaves = remove.difference(add).filter(|id| is_in(id) && sees(id)).cloned().collect();
             (add.iter().filter(|id| !is_in(id)).cloned().collect(), leaves)
         }
+    }
+}
+
+/// Whether an entry that is no team can have this name. What an identity provider sends is taken as it is, and of teams it
+/// is a rule (R23).
+fn name_can_be(channel: Channel, kind: Kind, name: Option<&String>) -> Result<(), Refusal> {
+    match name {
+        Some(name) if channel != Channel::Scim && kind != Kind::Team && name.trim().is_empty() => Err(invalid(
+            "name",
+            "a name is not empty: leave it out, and it is the id".to_owned(),
+        )),
+        _ => Ok(()),
     }
 }
 

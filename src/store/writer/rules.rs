@@ -44,13 +44,13 @@ pub(super) fn check_command(directory: &Directory, order: &Order) -> Result<(), 
             Command::Create { .. } => {
                 return Err(broken(
                     "R9",
-                    "people come from directory sync or from the files, and not by hand",
+                    "people come from directory sync or from the files (`gatepost user create` without `--url`), and not by hand",
                 ));
             }
             Command::Delete { .. } => {
                 return Err(broken(
                     "R9",
-                    "people go with directory sync or in the files: deactivate the user instead",
+                    "people go with directory sync or in the files (`gatepost user delete` without `--url`): deactivate the user instead",
                 ));
             }
             Command::Change { .. } | Command::Release { .. } => {}
