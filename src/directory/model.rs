@@ -268,6 +268,11 @@ impl Directory {
         self.retired_as(&fold(name)).all(|before| id.is_some() && before.scim_id.as_deref() == id)
     }
 
+    /// Whether a name was this account's, and nobody else's.
+    pub fn had(&self, name: &str, scim: Option<&serde_json::Value>) -> bool {
+        self.is_retired(name) && self.may_take(name, scim)
+    }
+
     /// Whether a new account may have a name: nobody had it before, or one of the same `externalId` that is gone, and
     /// nobody has that `externalId` now. An account that is there may have been given it for the name's sake.
     pub fn may_come_as(&self, name: &str, scim: Option<&serde_json::Value>) -> bool {

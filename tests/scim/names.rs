@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use gatepost::callers::Scope;
 use serde_json::{Value, json};
 
 use super::rights::{admin, is_admin};
 use super::sync::Sync;
+use crate::admin::world::token;
 
 fn named(name: &str) -> Value {
     json!([{"op": "replace", "path": "userName", "value": name}])
@@ -148,6 +150,21 @@ async fn who_is_called_something_else_now_and_lives_keeps_the_name_from_others()
     // Once she has gone, whoever comes as she once was is taken for her.
     provider.ask("DELETE", &path, &Value::Null, 204).await;
     provider.ask("POST", "/Users", &person, 201).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_taken_back_brings_its_tokens_back_and_no_other_does() {
+    let sync = Sync::start().await;
+    let provider = &mut sync.provider().await;
+    let (lena, max) = (provider.user("lena@example.com").await, provider.user("max@example.com").await);
+    let (lena, max) = (format!("/Users/{lena}"), format!("/Users/{max}"));
+    token(sync.root.path(), "hers", ("User", "lena@example.com"), &[Scope::Decide]);
+    assert_eq!(provider.patch(&lena, named("lena.m@example.com")).await, 200);
+    assert_eq!(provider.patch(&max, named("lena@example.com")).await, 409);
+    assert_eq!(provider.patch(&lena, named("lena@example.com")).await, 200);
+    // A token for a name that was never hers is somebody's whom nobody knows.
+    token(sync.root.path(), "future", ("User", "lena.new@example.com"), &[Scope::Decide]);
+    assert_eq!(provider.patch(&lena, named("lena.new@example.com")).await, 409);
 }
 
 #[tokio::test(flavor = "multi_thread")]

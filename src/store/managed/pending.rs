@@ -126,11 +126,12 @@ pub(in crate::store) fn commit(
     let reached = changes.iter().zip(&applied);
     let reached = reached.filter(|(_, applied)| !matches!(applied, None | Some(Ok(Replaced::Overtaken))));
     let back: Vec<FileChange> = reached.map(|(change, _)| reversed(change)).collect();
-    match (take_back(hand, root, &back), why) {
-        (Ok(()), why) => why,
-        (Err(error), Err(_)) => Ok(Committed::Pending(error)),
+    let is_overtaken = applied.iter().any(|applied| matches!(applied, Some(Ok(Replaced::Overtaken))));
+    match take_back(hand, root, &back) {
+        Ok(()) => why,
+        Err(error) if !is_overtaken => Ok(Committed::Pending(error)),
         // What somebody else has changed is never finished: the root says so until a person mends it.
-        (Err(error), Ok(_)) => Err(io::Error::new(
+        Err(error) => Err(io::Error::new(
             error.kind(),
             format!("somebody has changed one of the files, and the others cannot be taken back: {error}"),
         )),
