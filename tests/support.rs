@@ -290,6 +290,9 @@ pub fn question(principal: (&str, &str), action: &str, resource: (&str, &str)) -
     .to_string()
 }
 
+/// What commands say where they are given no root, and find none.
+pub const BUILT_IN: &str = "this directory is no root: this is the model that is built in\n";
+
 /// The binary.
 pub fn gatepost() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));

@@ -49,6 +49,7 @@ fn document(args: &ExplainArgs) -> Result<ExplainDocument, u8> {
         let mut sidecar = Sidecar::new(address).map_err(|message| fail(message, FAILURE))?;
         return authorize::ask(&args.question, depth_max, |query| sidecar.explain(query)).map_err(told);
     }
+    check::tell_built_in(&args.root.world());
     let snapshot = check::compile(&args.root, &settings).map_err(|faults| {
         faults.iter().for_each(|fault| super::print_drawn(&render::fault(fault, Stream::Error)));
         FAILURE

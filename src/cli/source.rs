@@ -114,6 +114,7 @@ impl Source {
         let sidecar = address.map(Sidecar::new).transpose().map_err(Failed::Other)?;
         // A sidecar's files are not those that happen to lie here.
         let snapshot = if sidecar.is_none() || root.root.is_some() {
+            check::tell_built_in(&root.world());
             Some(check::compile(root, &settings).map_err(Failed::Files)?)
         } else {
             None
