@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Client, EVALUATION, EVALUATIONS, PATIENCE, Process, Root, Sidecar, gatepost, question, rounds, settings,
+    Client, Dice, EVALUATION, EVALUATIONS, PATIENCE, Process, Root, Sidecar, gatepost, question, rounds, settings,
 };
 
 /// Permits everything, without looking at anything.
@@ -87,29 +87,6 @@ fn exit_code(child: &mut Child) -> Option<i32> {
     child.kill().expect("a child to kill");
     child.wait().expect("a child");
     None
-}
-
-/// Numbers that look random and are the same each time (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        (self.roll() % end as u64) as usize
-    }
-
-    /// One of these.
-    fn pick<'t, T: ?Sized>(&mut self, from: &[&'t T]) -> &'t T {
-        from[self.below(from.len())]
-    }
 }
 
 /// One connection, at the level of bytes.

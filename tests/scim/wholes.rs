@@ -3,32 +3,15 @@
 use serde_json::{Value, json};
 
 use super::sync::{ENTERPRISE, Sync};
-use crate::support::rounds;
+use crate::support::{Dice, rounds};
 
-/// Numbers that look random and are the same each time (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
-
-    fn word(&mut self) -> String {
-        format!("w{}", self.below(1_000))
-    }
+fn word(dice: &mut Dice) -> String {
+    format!("w{}", dice.below(1_000))
 }
 
 /// What changes something of a user, in any state.
 fn good_for_users(dice: &mut Dice) -> Value {
-    let (word, other) = (dice.word(), dice.word());
+    let (word, other) = (word(dice), word(dice));
     let active = dice.below(2) == 0;
     dice.pick(&[
         json!({"op": "replace", "path": "displayName", "value": word}),
@@ -45,7 +28,7 @@ fn good_for_users(dice: &mut Dice) -> Value {
 
 /// What changes something of a group, in any state.
 fn good_for_groups(dice: &mut Dice, users: &[String]) -> Value {
-    let (word, user, other) = (dice.word(), dice.pick(users), dice.pick(users));
+    let (word, user, other) = (word(dice), dice.pick(users), dice.pick(users));
     dice.pick(&[
         json!({"op": "add", "path": "members", "value": [{"value": user}, {"value": other}]}),
         json!({"op": "remove", "path": format!("members[value eq \"{user}\"]")}),
