@@ -185,6 +185,37 @@ async fn a_token_is_changed_for_another_without_a_failed_request() {
     assert!(asked.load(Ordering::Relaxed) > 24);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_good_once_it_is_printed_and_not_once_it_is_said_to_be_revoked() {
+    let world = World::new().await;
+    let known = token(world.root.path(), "known", ANA, &[Scope::Admin]);
+    let (mut client, stop) = (Client::connect(world.admin).await, Arc::new(AtomicBool::new(false)));
+    comes(&mut client, &known, 200).await;
+    // A sidecar that is asked all the time has always looked just now.
+    let (mut busy, stopped) = (Client::connect(world.admin).await, stop.clone());
+    let load = tokio::spawn(async move {
+        while !stopped.load(Ordering::Relaxed) {
+            get(&mut busy, "/v1/admin/users?limit=1", &[&format!("Bearer {known}")]).await;
+        }
+    });
+    for round in 0..5 {
+        let name = format!("round-{round}");
+        let command = |arguments: Vec<String>| {
+            let root = world.root.path().to_owned();
+            tokio::task::spawn_blocking(move || run(&root, &arguments.iter().map(String::as_str).collect::<Vec<_>>()))
+        };
+        let create = format!("create {name} --principal user:ana@example.com --scope admin");
+        let made = command(create.split(' ').map(str::to_owned).collect()).await.expect("a thread");
+        let bearer = format!("Bearer {}", out(&made).trim());
+        assert_eq!(get(&mut client, "/v1/admin/users", &[&bearer]).await.status, 200);
+        let revoked = command(vec!["revoke".to_owned(), name]).await.expect("a thread");
+        assert!(revoked.status.success());
+        assert_eq!(get(&mut client, "/v1/admin/users", &[&bearer]).await.status, 401);
+    }
+    stop.store(true, Ordering::Relaxed);
+    load.await.expect("no broken request");
+}
+
 /// Asks until the answer has this status.
 async fn comes(client: &mut Client, token: &str, status: u16) {
     let since = Instant::now();

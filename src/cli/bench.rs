@@ -89,12 +89,7 @@ fn measured(args: &BenchArgs, settings: &Settings) -> Result<Report, Failed> {
         return Err(Failed::Usage("--seconds: there must be some time to measure in".to_owned()));
     }
     // Whatever is wrong with the command line or the file is told before a large root is loaded.
-    let address = args
-        .url
-        .as_deref()
-        .map(|url| line::address(url, line::Listener::Decisions))
-        .transpose()
-        .map_err(Failed::Usage)?;
+    let address = line::address_of(args.url.as_deref(), line::Listener::Decisions).map_err(Failed::Usage)?;
     let depth_max = settings.serve.limits.json_depth_max;
     let recorded = args.requests.as_ref().map(|path| questions::read_file(path, depth_max)).transpose()?;
     match address {

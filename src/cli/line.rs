@@ -48,6 +48,11 @@ pub(super) fn address(url: &str, listener: Listener) -> Result<Address, String> 
     host.parse().map_err(|_| wrong(&format!("`{url}` is no address of a sidecar")))
 }
 
+/// The same of an option that may be left out.
+pub(super) fn address_of(url: Option<&str>, listener: Listener) -> Result<Option<Address>, String> {
+    url.map(|url| address(url, listener)).transpose()
+}
+
 /// For one answer to a change, which waits for its turn and until it is live.
 const CHANGE_MAX: Duration = Duration::from_secs(60);
 

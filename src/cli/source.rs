@@ -105,12 +105,7 @@ impl Source {
             .map(|text| Json::read(text.as_bytes(), settings.serve.limits.json_depth_max).map(Json::into_owned))
             .transpose()
             .map_err(|error| Failed::Usage(format!("--context: {error}")))?;
-        let address = ask
-            .url
-            .as_deref()
-            .map(|url| line::address(url, line::Listener::Decisions))
-            .transpose()
-            .map_err(Failed::Usage)?;
+        let address = line::address_of(ask.url.as_deref(), line::Listener::Decisions).map_err(Failed::Usage)?;
         let sidecar = address.map(Sidecar::new).transpose().map_err(Failed::Other)?;
         // A sidecar's files are not those that happen to lie here.
         let snapshot = if sidecar.is_none() || root.root.is_some() {

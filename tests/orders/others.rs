@@ -3,13 +3,13 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use gatepost::directory::{Command, Kind, Patch};
-use gatepost::store::{Channel, Live, Loader, LoaderSettings, Refusal};
+use gatepost::store::{Channel, Refusal};
 
+use super::together::another;
 use super::world::{World, by, change, create, delete, files};
 use crate::support::Root;
 
@@ -74,12 +74,7 @@ fn an_order_does_not_publish_what_somebody_has_half_done() {
 #[test]
 fn what_another_process_writes_is_caught_up_with_without_what_somebody_has_half_done() {
     let world = World::on(Root::bundled(), |settings| settings.quiet = Duration::from_secs(3));
-    let live = Arc::new(Live::default());
-    let mut settings = LoaderSettings::new(world.root.path());
-    settings.sweep = Duration::from_secs(3600);
-    settings.events = false;
-    // A second writer, as another process is.
-    let other = Loader::start(settings, live.clone()).expect("a loader");
+    let (live, other) = another(&world);
     until("the other has read the files", || live.current().is_some());
     let other_creates = |id: &str| {
         let order = by(

@@ -1,14 +1,15 @@
 //! Many writers at once, and people with their editors among them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use gatepost::directory::{Kind, Members, Patch};
-use gatepost::store::{Channel, Expected, Refusal};
+use gatepost::store::{Channel, Expected, Live, Loader, LoaderSettings, Refusal};
 
-use super::world::{World, by, change, create};
-use crate::support::Root;
+use super::world::{World, by, change, create, delete, fresh, state};
+use crate::support::{Root, rounds};
 
 /// A world in which nobody looks at files unless there is a reason.
 fn unwatched() -> World {
@@ -128,14 +129,53 @@ fn an_edit_by_hand_that_nobody_has_seen_is_not_lost() {
     assert!(matches!(refusal, Refusal::Stale { .. }), "{refusal}");
 }
 
+/// A second writer on the same root, as another process is.
+pub fn another(world: &World) -> (Arc<Live>, Loader) {
+    let mut settings = LoaderSettings::new(world.root.path());
+    settings.events = false;
+    settings.sweep = Duration::from_secs(3600);
+    let live = Arc::new(Live::default());
+    let loader = Loader::start(settings, live.clone()).expect("a loader");
+    (live, loader)
+}
+
+#[test]
+fn whoever_catches_up_with_another_has_what_the_files_say() {
+    let one = unwatched();
+    let (live, loader) = another(&one);
+    let (writers, lives) = ([one.writer.clone(), loader.writer()], [one.live.clone(), live]);
+    let order = |command| by("User", "ana@example.com", Channel::CommandLine, command);
+    let mut done = 0;
+    for number in 0..rounds(90) {
+        // Each in its turn, and in runs of one to three orders, on few entries: so they meet on all of them.
+        let mixed = number * 37 % 90;
+        let (who, team, user) = (mixed / 3 % 2, format!("t{}", mixed % 5), format!("u{}", mixed % 7));
+        let command = match mixed % 4 {
+            0 => create(Kind::Team, &team, Patch::default()),
+            1 => create(Kind::ServiceUser, &user, Patch::default()),
+            2 => change(Kind::Team, &team, one_more(&user)),
+            _ => delete(
+                if mixed % 8 == 3 { Kind::Team } else { Kind::ServiceUser },
+                if mixed % 8 == 3 { &team } else { &user },
+            ),
+        };
+        // What is there or is not there already is refused, by what the other has done as well.
+        if writers[who].order_blocking(order(command)).is_err() {
+            continue;
+        }
+        done += 1;
+        let generation = lives[who].current().clone().expect("a generation");
+        let afresh = fresh(one.root.path());
+        assert_eq!(state(&generation.directory), state(&afresh), "order {number}");
+        assert_eq!(generation.directory.hash(), afresh.hash(), "order {number}");
+    }
+    assert!(done > 20, "{done} were done");
+}
+
 #[test]
 fn two_processes_that_write_one_root_see_what_the_other_wrote() {
     let one = unwatched();
-    let mut settings = gatepost::store::LoaderSettings::new(one.root.path());
-    settings.events = false;
-    settings.sweep = Duration::from_secs(3600);
-    let live = std::sync::Arc::new(gatepost::store::Live::default());
-    let loader = gatepost::store::Loader::start(settings, live).expect("a loader");
+    let (_live, loader) = another(&one);
     let other = loader.writer();
     let named = |id: &str| {
         let patch = Patch {

@@ -271,9 +271,8 @@ impl<'a> Changing<'a> {
         let named = self.manner.if_revision.clone();
         for tries in 1.. {
             self.manner.if_revision.clone_from(&named);
-            let mut agreed = named.is_some();
-            match self.try_out(command, &mut agreed) {
-                Err(Failed::Overtaken(_)) if !agreed && tries < TRIES_MAX => {}
+            match self.try_out(command) {
+                Err(Failed::Overtaken(_)) if self.manner.if_revision.is_none() && tries < TRIES_MAX => {}
                 outcome => {
                     self.tell(&command.key(), &outcome?, done);
                     break;
@@ -283,7 +282,8 @@ impl<'a> Changing<'a> {
         Ok(SUCCESS)
     }
 
-    fn try_out(&mut self, command: &Command, agreed: &mut bool) -> Result<Outcome, Failed> {
+    /// One try. It holds the change to a revision once somebody has agreed to it.
+    fn try_out(&mut self, command: &Command) -> Result<Outcome, Failed> {
         if !self.args.dry_run && !self.args.yes {
             let look = Manner {
                 dry_run: true,
@@ -300,7 +300,10 @@ impl<'a> Changing<'a> {
                         outcome => outcome,
                     };
                 }
-                Err(Failed::Overtaken(_)) if *agreed => return self.place.order(command, &self.manner),
+                // The revision that was named is not the root's: that is on record as well.
+                Err(Failed::Overtaken(_)) if self.manner.if_revision.is_some() => {
+                    return self.place.order(command, &self.manner);
+                }
                 preview => preview?,
             };
             let acting = match (&self.manner.acting, &self.place) {
@@ -313,7 +316,6 @@ impl<'a> Changing<'a> {
                 // What was shown is what is agreed to.
                 let shown = self.place.revision().map(str::to_owned);
                 self.pin(shown);
-                *agreed = true;
             }
         }
         self.place.order(command, &self.manner)
