@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gatepost::directory::{Assignments, Command, Kind, Members, Patch, Permission, Role};
 use gatepost::store::{Actor, Channel, Order};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 use super::world::{World, by, files};
 
@@ -23,7 +23,7 @@ fn id(kind: Kind) -> impl Strategy<Value = String> {
         Kind::Datastore => &["ledger", "orders", "holidays"],
         Kind::EnrichmentDatastore => &["ledger-quality", "orders-quality"],
     };
-    let made = (0..6).prop_map(move |number| format!("{}-{number} \"ü\"", kind.word()));
+    let made = (0..3).prop_map(move |number| format!("{}-{number} \"ü\"", kind.word()));
     prop_oneof![prop::sample::select(written).prop_map(str::to_owned), made]
 }
 
@@ -128,11 +128,16 @@ fn order() -> impl Strategy<Value = Order> {
 
 #[test]
 fn files_read_afresh_say_what_the_writer_says() {
-    let cases = crate::support::rounds(12) as u32;
+    // The same orders each time, since what became of them is counted below: PROPTEST_RNG_SEED asks for others.
+    let usual = Config::default();
     let mut runner = TestRunner::new(Config {
-        cases,
+        cases: crate::support::rounds(12) as u32,
         failure_persistence: None,
-        ..Config::default()
+        rng_seed: match usual.rng_seed {
+            RngSeed::Random => RngSeed::Fixed(5),
+            given => given,
+        },
+        ..usual
     });
     let outcomes = std::cell::RefCell::new(BTreeMap::new());
     let law = runner.run(&prop::collection::vec(order(), 1..25), |orders| {
