@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
+use std::ops::Bound;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -185,7 +186,19 @@ impl Seen {
             real,
             content: Content::Held(text),
         };
-        self.names += usize::from(self.files.insert(name.clone(), file).is_none());
+        if !self.files.contains_key(name) {
+            self.names += 1 + self.new_directories(name).count();
+        }
+        self.files.insert(name.clone(), file);
+    }
+
+    /// Directories that come with a file of entities, since none is known in them yet.
+    fn new_directories<'n>(&self, name: &'n str) -> impl Iterator<Item = &'n str> {
+        let directories = name.match_indices('/').skip(1).map(|(end, _)| &name[..=end]);
+        directories.filter(|directory| {
+            let next = self.files.range::<str, _>((Bound::Included(*directory), Bound::Unbounded)).next();
+            next.is_none_or(|(file, _)| !file.starts_with(*directory))
+        })
     }
 
     /// Why the files could not be read any more once these hold so many bytes, or are gone: the setting that would stand
@@ -197,6 +210,7 @@ impl Seen {
     ) -> Option<String> {
         let mut bytes: u64 = self.files.values().map(|file| file.stamp.size).sum();
         let mut names = self.names;
+        let mut directories = BTreeSet::new();
         for (name, now) in changes {
             let before = self.files.get(name);
             let now = now.map(|now| now as u64);
@@ -205,10 +219,11 @@ impl Seen {
             }
             bytes = bytes.saturating_sub(before.map_or(0, |before| before.stamp.size)) + now.unwrap_or_default();
             if before.is_none() && now.is_some() {
-                // The file, and perhaps a directory for it.
-                names += 2;
+                names += 1;
+                directories.extend(self.new_directories(name));
             }
         }
+        names += directories.len();
         if bytes > limits.total_bytes_max {
             return Some("the files would hold more than `limits.total_bytes_max`".to_owned());
         }
@@ -786,7 +801,9 @@ impl Walker<'_> {
             if file_name.starts_with('.') || file_name.ends_with('~') {
                 continue;
             }
-            self.seen += 1;
+            let name = format!("{name}/{file_name}");
+            // What finishes a change is read wherever there is no room for more.
+            self.seen += usize::from(name != managed::PENDING);
             if self.seen > self.limits.files_max {
                 if self.seen == self.limits.files_max + 1 {
                     let message = format!("more than {} files and directories", self.limits.files_max);
@@ -795,7 +812,7 @@ impl Walker<'_> {
                 }
                 break;
             }
-            self.entry(kind, &format!("{name}/{file_name}"), &real.join(file_name), above, links);
+            self.entry(kind, &name, &real.join(file_name), above, links);
         }
         above.pop();
     }

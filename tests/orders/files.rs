@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 
 use gatepost::directory::{Kind, Members, Patch};
-use gatepost::store::{FileChange, Refusal};
+use gatepost::store::{FileChange, FileLimits, Refusal, read};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -212,11 +213,28 @@ fn what_could_not_be_read_again_is_not_written() {
     let refused = world.admin(change(Kind::Team, "sales", long)).expect_err("a refusal").to_string();
     assert!(refused.contains("`limits.file_bytes_max`"), "{refused}");
 
-    let world = World::on(Root::bundled(), |settings| settings.limits.files_max = 40);
+    // Nobody looks at the files meanwhile: they are counted as they are written, with their directories.
+    let world = World::on(Root::bundled(), |settings| {
+        settings.limits.files_max = 40;
+        settings.quiet = Duration::from_secs(60);
+        settings.quiet_max = Duration::from_secs(60);
+    });
     let refused = (0..100)
         .find_map(|number| world.admin(robot(number)).err())
         .expect("a full root")
         .to_string();
     assert!(refused.contains("`limits.files_max`"), "{refused}");
+    let is_within = |files_max: usize| {
+        let limits = FileLimits {
+            files_max,
+            ..FileLimits::default()
+        };
+        let faults = read(world.root.path(), &limits).faults;
+        !faults.iter().any(|fault| fault.code == "file-limit")
+    };
+    assert!(is_within(40) && !is_within(39), "what was written can be read, and it is full");
+    world.root.write(PENDING, "{}");
+    assert!(is_within(40), "what finishes a change is read though it is full");
+    fs::remove_file(world.root.path().join(PENDING)).expect("a file to remove");
     world.check_files();
 }
