@@ -250,16 +250,20 @@ async fn check(layout: Layout) {
         }
     }
 
-    // The last one wins.
+    // The last one wins, and stays. What is live may say the same as the last and be of an older swap yet, on which those
+    // in between are still to follow.
     let last = known.revision(versions.version()).to_owned();
     let mut published = sidecar.live().subscribe();
     let winning = async {
-        let live = || {
+        let is_last = || {
             let current = sidecar.live().current();
-            current.as_ref().map(|generation| generation.snapshot.revision().to_owned())
+            current.as_ref().is_some_and(|generation| generation.snapshot.revision() == last)
         };
-        while live().as_ref() != Some(&last) {
-            published.changed().await.expect("a loader");
+        let stays = Duration::from_millis(500);
+        while !is_last() || tokio::time::timeout(stays, published.changed()).await.is_ok() {
+            if !is_last() {
+                published.changed().await.expect("a loader");
+            }
         }
     };
     let won = tokio::time::timeout(PATIENCE, winning).await;
