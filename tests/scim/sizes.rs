@@ -117,7 +117,7 @@ async fn a_body_that_is_announced_too_large_is_refused_before_any_of_it_came() {
 
 /// Twenty people with many addresses, and a filter that looks at each of these again and again.
 async fn with_a_hard_filter(provider: &mut Provider) -> String {
-    for user in 0..20 {
+    for user in 0..10 {
         let emails: Vec<Value> =
             (0..200).map(|number| json!({"value": format!("é{user}.{number}@example.com")})).collect();
         let body = json!({"schemas": [USER], "userName": format!("u{user}@example.com"), "emails": emails});
@@ -133,10 +133,11 @@ async fn a_hard_filter_holds_no_decision_up() {
     let sync = Sync::start().await;
     let provider = &mut sync.provider().await;
     let body = with_a_hard_filter(provider).await;
-    let mut client = sync.sidecar.client().await;
     let begun = Instant::now();
     assert_eq!(provider.send("POST", "/Users/.search", &body).await.json()["totalResults"], 0);
     let alone = begun.elapsed();
+    // Not before: a connection that asks nothing for some seconds is closed.
+    let mut client = sync.sidecar.client().await;
     let mut decided = 0;
     let filtered = provider.send("POST", "/Users/.search", &body);
     let mut filtered = std::pin::pin!(filtered);
